@@ -1,0 +1,69 @@
+package calllog
+
+import (
+	"net/netip"
+	"time"
+)
+
+// MaxAttempts bounds the attempts that a record can hold.
+const MaxAttempts = 8
+
+// Record is the log entry of one exchange (DESIGN.md §7 "the record"). It is filled by the pipeline, encoded by
+// [Log.Append] and then reused. Strings may alias memory of the snapshot; Append copies what it keeps. It never
+// holds a header value other than what is named here, no query string, no key.
+type Record struct {
+	Time      time.Time // when the head was complete
+	RequestID string
+	Artifact  string // digest, "sha256:…"
+	Tenant    string
+	App       string
+	Key       string // the key's id
+	Route     string
+	API       string
+	Operation string
+	Method    string
+	Path      string // the route's template; for an unmatched request the path without query, cut at 256 bytes
+	Status    int    // as sent to the client; 499 when the client went away before a head was sent
+	Client    netip.AddrPort
+	BytesIn   int64 // body bytes received from the client
+	BytesOut  int64 // body bytes sent to the client
+	Duration  time.Duration
+	FirstByte time.Duration // head complete → first answer byte to the client; 0 none
+	Upstream  time.Duration // time spent waiting for upstreams, over all attempts
+
+	Attempts [MaxAttempts]Attempt
+	NAttempt int
+
+	Model         string // as asked
+	Provider      string // that answered
+	UpstreamModel string
+	Stream        bool
+	Tokens        Tokens
+	HasTokens     bool
+	StopReason    string
+	Limit         string // the limit that refused
+	Error         string // error class: "", "auth", "limit", "route", "request", "client_abort", "connect", "timeout", "upstream_status", "upstream_protocol", "overflow", "internal"
+}
+
+// Attempt is one try at a target or endpoint. Target is the endpoint ("host:port") for APIs.
+type Attempt struct {
+	Provider string
+	Model    string
+	Target   string
+	Status   int
+	Duration time.Duration
+	Error    string // "", "connect", "timeout", "status", "protocol", "aborted"
+}
+
+// Tokens by kind, in the inside convention of the dialects: Input includes CacheRead and CacheWrite; Output includes
+// Reasoning. CacheWrite includes CacheWrite1h.
+type Tokens struct {
+	Input, Output, CacheRead, CacheWrite, CacheWrite1h, Reasoning int64
+}
+
+// What this package provides:
+//
+//	func Open(o Options) (*Log, error)       // Options{Dir, Flush, MaxBytes, MaxQueue; Drops func(n)}; creates the folder 0750, files 0640
+//	func (l *Log) Append(r *Record)          // encodes into the current batch under a short lock; never blocks on the disk; counts a drop when the queue is full
+//	func (l *Log) Stats() Stats              // records, drops, bytes, last error
+//	func (l *Log) Close() error              // writes out what is queued

@@ -1,0 +1,214 @@
+// Package artifact is the file that `gwc build` writes and `gwcd` runs: its content, wire form and digest.
+//
+// An [Artifact] is the whole gateway, resolved: names are turned into indices, defaults are explicit, routes are
+// compiled into the flat table of package match. It holds references to secrets ("env:NAME", "file:path"), never
+// secrets, and hashes of keys, never keys. It holds no timestamp, host name or absolute path, so that the same
+// sources give the same bytes on any machine.
+//
+// The types here are the wire types: fields are only ever added, each with an integer key of its own, and a reader
+// refuses a format newer than it knows.
+package artifact
+
+import (
+	"time"
+
+	"github.com/gwc-dev/gwc/schema/artifact/match"
+)
+
+// Artifact is a decoded artifact. It is immutable after [Decode] or construction; every index in it was checked to
+// be in range by Decode. Every slice is in a canonical order (by name, unless its field says otherwise).
+type Artifact struct {
+	Gateway    Gateway     `cbor:"1,keyasint"`
+	Providers  []Provider  `cbor:"2,keyasint,omitempty"`
+	Models     []Model     `cbor:"3,keyasint,omitempty"`
+	Upstreams  []Upstream  `cbor:"4,keyasint,omitempty"`
+	APIs       []API       `cbor:"5,keyasint,omitempty"`
+	Tenants    []Tenant    `cbor:"6,keyasint,omitempty"`
+	Apps       []App       `cbor:"7,keyasint,omitempty"`
+	Keys       []Key       `cbor:"8,keyasint,omitempty"` // by hash
+	Routes     []Route     `cbor:"9,keyasint,omitempty"` // match.Table's values index it
+	Table      match.Table `cbor:"10,keyasint"`
+	Provenance Provenance  `cbor:"11,keyasint"`
+}
+
+// Gateway is what the process itself needs: where to listen, where to log.
+type Gateway struct {
+	Listeners []Listener `cbor:"1,keyasint"`
+	Admin     string     `cbor:"2,keyasint,omitempty"` // host:port; empty: no admin listener
+	Calls     Calls      `cbor:"3,keyasint"`
+}
+
+// Listener is one address that callers connect to. Engine is "netpoll" or "std".
+type Listener struct {
+	Name    string `cbor:"1,keyasint"`
+	Address string `cbor:"2,keyasint"`
+	Engine  string `cbor:"3,keyasint"`
+	TLS     *TLS   `cbor:"4,keyasint,omitempty"`
+}
+
+// TLS names the certificate chain and key of a listener as "file:" references, relative to the artifact's folder.
+type TLS struct {
+	Cert string `cbor:"1,keyasint"`
+	Key  string `cbor:"2,keyasint"`
+}
+
+// Calls says where call records go. Dir is relative to the artifact's folder; empty turns the call log off. Flush is
+// the longest time that a record waits in memory. MaxBytes is when a segment is rotated.
+type Calls struct {
+	Dir      string        `cbor:"1,keyasint,omitempty"`
+	Flush    time.Duration `cbor:"2,keyasint,omitempty"`
+	MaxBytes int64         `cbor:"3,keyasint,omitempty"`
+}
+
+// Provider is an AI vendor account or server. Kind is "openai" or "anthropic". BaseURL is the root to which the
+// kind's own paths are added, without a trailing slash. Credentials are secret references, used in turn. Headers are
+// added to each call, sorted by name.
+type Provider struct {
+	Name        string   `cbor:"1,keyasint"`
+	Kind        string   `cbor:"2,keyasint"`
+	BaseURL     string   `cbor:"3,keyasint"`
+	Credentials []string `cbor:"4,keyasint,omitempty"`
+	Headers     []Header `cbor:"5,keyasint,omitempty"`
+	Timeouts    Timeouts `cbor:"6,keyasint"`
+}
+
+// Header is a header that gwc sets.
+type Header struct {
+	Name  string `cbor:"1,keyasint"`
+	Value string `cbor:"2,keyasint"`
+}
+
+// Timeouts of a call to an upstream or provider. Connect: until the connection stands. FirstByte: from the end of
+// the request until the answer's head. Idle: between two pieces of the answer. Total: of one attempt. All are set
+// (the compiler writes the defaults); Total 0 means none.
+type Timeouts struct {
+	Connect   time.Duration `cbor:"1,keyasint"`
+	FirstByte time.Duration `cbor:"2,keyasint"`
+	Idle      time.Duration `cbor:"3,keyasint"`
+	Total     time.Duration `cbor:"4,keyasint,omitempty"`
+}
+
+// Model is a name that callers ask for. Strategy is "priority": targets are tried in order. Timeouts override the
+// providers' where not zero.
+type Model struct {
+	Name      string   `cbor:"1,keyasint"`
+	Strategy  string   `cbor:"2,keyasint"`
+	Targets   []Target `cbor:"3,keyasint"` // in order of the file: the order is the priority
+	Retry     Retry    `cbor:"4,keyasint"`
+	Timeouts  Timeouts `cbor:"5,keyasint"`
+	MaxTokens int64    `cbor:"6,keyasint,omitempty"` // output limit sent where a provider requires one and the caller gave none
+}
+
+// Target is one (provider, upstream model) pair.
+type Target struct {
+	Provider int    `cbor:"1,keyasint"`
+	Model    string `cbor:"2,keyasint"`
+}
+
+// Retry says how many attempts an exchange may take in all, and after which outcomes another one is made: any of
+// "connect", "429", "5xx", "timeout".
+type Retry struct {
+	Attempts int      `cbor:"1,keyasint"`
+	On       []string `cbor:"2,keyasint,omitempty"`
+}
+
+// Upstream is where an API's operations are proxied to.
+type Upstream struct {
+	Name      string     `cbor:"1,keyasint"`
+	Endpoints []Endpoint `cbor:"2,keyasint"` // in the file's order
+	Timeouts  Timeouts   `cbor:"3,keyasint"`
+}
+
+// Endpoint is one server of an upstream. URL is scheme://host[:port][/path] without a trailing slash. Weight is at
+// least 1.
+type Endpoint struct {
+	URL    string `cbor:"1,keyasint"`
+	Weight int    `cbor:"2,keyasint"`
+}
+
+// API is a published HTTP API.
+type API struct {
+	Name     string   `cbor:"1,keyasint"`
+	Owner    int      `cbor:"2,keyasint"` // tenant; -1: the platform
+	BasePath string   `cbor:"3,keyasint"` // "" or "/x/y": stripped before the upstream's own path is added
+	Hosts    []string `cbor:"4,keyasint,omitempty"`
+	Upstream int      `cbor:"5,keyasint"`
+	Title    string   `cbor:"6,keyasint,omitempty"`
+	Version  string   `cbor:"7,keyasint,omitempty"`
+}
+
+// Tenant is a team.
+type Tenant struct {
+	Name   string   `cbor:"1,keyasint"`
+	Owners []string `cbor:"2,keyasint,omitempty"`
+}
+
+// App is a calling application. Models are indices into Artifact.Models, ascending.
+type App struct {
+	Name   string  `cbor:"1,keyasint"`
+	Tenant int     `cbor:"2,keyasint"`
+	Models []int   `cbor:"3,keyasint,omitempty"`
+	Limits []Limit `cbor:"4,keyasint,omitempty"`
+}
+
+// Limit allows Requests per window of Per.
+type Limit struct {
+	Requests int64         `cbor:"1,keyasint"`
+	Per      time.Duration `cbor:"2,keyasint"`
+}
+
+// Key is the hash of an app's key: SHA-256 of the whole key text. Expires is in Unix seconds; 0: never.
+type Key struct {
+	Hash    [32]byte `cbor:"1,keyasint"`
+	ID      string   `cbor:"2,keyasint"`
+	App     int      `cbor:"3,keyasint"`
+	Expires int64    `cbor:"4,keyasint,omitempty"`
+}
+
+// RouteKind says what serves a route.
+type RouteKind uint8
+
+const (
+	// RouteAPI proxies an operation of an API to its upstream.
+	RouteAPI RouteKind = iota + 1
+	// RouteChat is POST /v1/chat/completions.
+	RouteChat
+	// RouteModels is GET /v1/models.
+	RouteModels
+	// RouteModel is GET /v1/models/{model}.
+	RouteModel
+)
+
+// Route is what the routing table leads to: one operation on one host, method and path template.
+type Route struct {
+	ID        string        `cbor:"1,keyasint"` // stable across builds: "petstore.listPets", "ai.chat"; the metrics label
+	Kind      RouteKind     `cbor:"2,keyasint"`
+	Host      string        `cbor:"3,keyasint,omitempty"` // "" any, "a.example", "*.example"
+	Method    string        `cbor:"4,keyasint"`
+	Path      string        `cbor:"5,keyasint"` // the template with the base path: "/petstore/v1/pets/{petId}"
+	API       int           `cbor:"6,keyasint"` // -1 for AI routes
+	Operation string        `cbor:"7,keyasint,omitempty"`
+	Auth      string        `cbor:"8,keyasint"`           // "key" or "none"
+	Timeout   time.Duration `cbor:"9,keyasint,omitempty"` // of the whole exchange with the upstream; 0: the upstream's
+	Origin    Origin        `cbor:"10,keyasint"`
+}
+
+// Origin is the place of a definition in the sources, for `gwc try` and `gwc explain`.
+type Origin struct {
+	File string `cbor:"1,keyasint,omitempty"`
+	Line int    `cbor:"2,keyasint,omitempty"`
+}
+
+// Provenance says what an artifact was made from. Sources are sorted by file.
+type Provenance struct {
+	Tool     string   `cbor:"1,keyasint"` // "gwc 0.1.0"
+	Schema   string   `cbor:"2,keyasint"` // digest of the schema, "sha256:…"
+	Sources  []Source `cbor:"3,keyasint,omitempty"`
+	Revision string   `cbor:"4,keyasint,omitempty"`
+}
+
+// Source is an input file and its digest, "sha256:…".
+type Source struct {
+	File   string `cbor:"1,keyasint"`
+	Digest string `cbor:"2,keyasint"`
+}
