@@ -8,9 +8,9 @@ import (
 // MaxAttempts bounds the attempts that a record can hold.
 const MaxAttempts = 8
 
-// Record is the log entry of one exchange (DESIGN.md §7 "the record"). It is filled by the pipeline, encoded by
-// [Log.Append] and then reused. Strings may alias memory of the snapshot; Append copies what it keeps. It never
-// holds a header value other than what is named here, no query string, no key.
+// Record is the log entry of one exchange. It is filled by the pipeline, encoded by [Log.Append] and then reused.
+// Strings may alias memory of the snapshot; Append copies what it keeps. It never holds a header value other than
+// what is named here, no query string, no key. docs/call-log.md says what each field is called in the file.
 type Record struct {
 	Time      time.Time // when the head was complete
 	RequestID string
@@ -60,10 +60,3 @@ type Attempt struct {
 type Tokens struct {
 	Input, Output, CacheRead, CacheWrite, CacheWrite1h, Reasoning int64
 }
-
-// What this package provides:
-//
-//	func Open(o Options) (*Log, error)       // Options{Dir, Flush, MaxBytes, MaxQueue; Drops func(n)}; creates the folder 0750, files 0640
-//	func (l *Log) Append(r *Record)          // encodes into the current batch under a short lock; never blocks on the disk; counts a drop when the queue is full
-//	func (l *Log) Stats() Stats              // records, drops, bytes, last error
-//	func (l *Log) Close() error              // writes out what is queued
