@@ -41,13 +41,26 @@ type Part struct {
 	Content   []Part // ToolResult
 	IsError   bool   // ToolResult
 	Signature string // Thinking
+
+	Cache Cache // the caller marks the end of a prefix that is worth caching
+	At    int   // place in the client's list of parts, from 0; -1 where the content is not a list
 }
 
-// Message is one turn.
+// Cache is a caller's caching mark: how long the prefix that ends here should be kept.
+type Cache string
+
+const (
+	NoCache Cache = ""
+	Cache5m Cache = "5m" // the provider's default
+	Cache1h Cache = "1h"
+)
+
+// Message is one turn. At is its place in the client's list of messages, from 0, for errors that name the place.
 type Message struct {
 	Role  Role
 	Parts []Part
 	Name  string
+	At    int
 }
 
 // ToolDef is a function that the model may call. Parameters is a JSON Schema as raw JSON.
@@ -55,6 +68,15 @@ type ToolDef struct {
 	Name, Description string
 	Parameters        []byte
 	Strict            *bool
+	Cache             Cache
+}
+
+// Format is the form that the caller wants the answer's text to have. Kind is "" (free text), "json_object" (any JSON
+// object) or "json_schema" (then Schema, raw JSON).
+type Format struct {
+	Kind, Name, Description string
+	Schema                  []byte
+	Strict                  *bool
 }
 
 // ToolChoice: Mode is "" (default), "auto", "none", "required" or "tool" (then Name).
@@ -71,13 +93,16 @@ type Request struct {
 	MaxTokens    *int64
 	Temperature  *float64
 	TopP         *float64
+	TopK         *int64
 	Stop         []string
 	Stream       bool
 	IncludeUsage bool // the caller asked for usage in the stream
 	User         string
-	Reasoning    string // effort: "", "minimal", "low", "medium", "high"
-	// Unsupported lists fields that were understood but have no place in the neutral model (such as "logprobs", "n"
-	// > 1, "seed"): the target's encoder refuses those that change meaning and drops the rest, by its loss table.
+	Reasoning    string // effort: "" (nothing said), "none", "minimal", "low", "medium", "high", "xhigh", "max"
+	Format       Format
+	// Unsupported lists what the caller said that has no place in the neutral model, as paths in the client's body
+	// ("logprobs", "n", "messages[2].content[0].input_audio"). The path's last name is the key of the loss tables:
+	// the target's encoder refuses what changes the meaning and drops the rest. See [Losses].
 	Unsupported []string
 }
 
@@ -85,18 +110,19 @@ type Request struct {
 type EventKind uint8
 
 const (
-	Start          EventKind = iota // ID, Model
-	TextDelta                       // Text
-	ThinkingDelta                   // Text
-	SignatureDelta                  // Text
-	RefusalDelta                    // Text
-	ToolStart                       // Index, ID, Name
-	ToolDelta                       // Index, Text: a fragment of the arguments
-	ToolEnd                         // Index; Text: whole arguments where no fragment was sent
-	UsageEvent                      // Usage: totals so far (not increments)
-	Stop                            // StopReason, StopSequence
-	ErrorEvent                      // Err: the answer failed in the middle
-	End                             // the one terminal event
+	Start            EventKind = iota // ID, Model
+	TextDelta                         // Text
+	ThinkingDelta                     // Index, Text
+	SignatureDelta                    // Index, Text: the whole signature; it ends the block of thinking with that Index
+	RefusalDelta                      // Text
+	ToolStart                         // Index, ID, Name
+	ToolDelta                         // Index, Text: a fragment of the arguments
+	ToolEnd                           // Index; Text: whole arguments where no fragment was sent
+	UsageEvent                        // Usage: totals so far (not increments)
+	Stop                              // StopReason, StopSequence
+	ErrorEvent                        // Err: the answer failed in the middle
+	End                               // the one terminal event
+	RedactedThinkingEvent             // Index, Text: an opaque block of thinking
 )
 
 // StopReason in neutral form.
@@ -119,9 +145,13 @@ type Usage struct {
 	Known                                                         bool
 }
 
-// Event is one step of an answer.
+// Event is one step of an answer. The order is Start, then deltas, then Stop, then End; UsageEvent may stand anywhere
+// between Start and End; ErrorEvent may come at any time and is followed by End alone. Start, Stop and End come at
+// most once, End always. A decoder reuses its Event: a receiver copies what it keeps (the strings may be kept).
 type Event struct {
-	Kind         EventKind
+	Kind EventKind
+	// Index counts tool calls (in Tool… events) or blocks of thinking (in Thinking…, Signature… and Redacted… events)
+	// of the answer, each from 0.
 	Index        int
 	ID           string
 	Model        string
@@ -146,14 +176,6 @@ type Error struct {
 func (e *Error) Error() string { return e.Message }
 
 // What the packages below provide:
-//
-// runtime/dialect/jsonscan (no allocation; the hot path of pass-through):
-//	func Chat(body []byte, out *ChatHead) error   // one pass over the whole document: valid JSON, repeated keys refused at every depth, depth <= 64;
-//	    // ChatHead{Model string-bytes + value span, HasModel; Stream bool; StreamOptions span, IncludeUsage}
-//	func Splice(dst, body []byte, edits ...Edit) []byte
-//	func Check(body []byte) error                 // the same validation alone
-//
-// runtime/dialect/sse: a splitter for server-sent events over arbitrary splits (CR, LF, CRLF, BOM, comments, no space after colon, multi-line data; bounded event size)
 //
 // runtime/dialect/openaichat:
 //	func DecodeRequest(body []byte) (*dialect.Request, *dialect.Error)          // Error.Status 400, OpenAI's words, Param set
