@@ -1,8 +1,21 @@
 // Package http1 is gwc's strict HTTP/1.1 codec: it parses heads and bodies out of bytes and writes heads and chunks
 // into bytes. It does no I/O, keeps no goroutine and allocates nothing in steady state.
 //
+// What enters is whatever a peer sent, in pieces of any size. What leaves is a [Head], whose slices point into those
+// bytes, a [Body] that says which bytes are payload, and the bytes of the messages that gwc writes itself.
+//
 // It is strict on purpose (RFC 9112): whatever two parsers could read differently is refused, and what is forwarded
-// is written anew from what was parsed, never copied unparsed.
+// is written anew from what was parsed, never copied unparsed. The invariant is that a message which was taken has one
+// reading, whichever way it was cut into pieces: the verdict and the result do not depend on the reads.
+//
+// After an error the connection must be closed, since nobody knows where the next message begins. When Head.Close is
+// set, bytes after the message belong to nobody and must not be parsed.
+//
+// Names with "_" are legal and kept, but never known: X_Api_Key is not X-Api-Key. Those that imitate a known name are
+// marked [Field.Hop], because many servers cannot tell them apart.
+//
+// A parser that is a table of states, one byte at a time (as llhttp's), was refused: it needs no second look at a head
+// that comes in pieces, but heads come whole, and scanning words for the few bytes that matter is several times faster.
 package http1
 
 // ID is a header field that gwc treats in some special way; Other is every other field. IDs make filtering a switch
@@ -14,6 +27,10 @@ type ID uint8
 type Field struct {
 	Name, Value []byte
 	ID          ID
+	// Hop: the field ends at this hop and must not be forwarded. It is one of the fixed set (RFC 9110 §7.6.1: Connection,
+	// Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization),
+	// or Connection lists it, or its name imitates a known one with "_" for "-".
+	Hop bool
 }
 
 // Head is a parsed message head. All slices point into the bytes given to the parser. A Head is reused: parsing into
@@ -35,8 +52,51 @@ type Head struct {
 	Chunked       bool
 	Close         bool // the connection ends after this message (Connection: close, or HTTP/1.0 without keep-alive)
 	Expect100     bool // request: Expect: 100-continue
-	HasUpgrade    bool // an Upgrade field together with "upgrade" in Connection
+	HasUpgrade    bool // an Upgrade field together with "upgrade" in Connection; never in HTTP/1.0
+
+	has      uint64 // the set of IDs in Fields
+	host     int    // where in Fields Host is
+	seen     int    // bytes of an incomplete head that were looked at
+	line     int    // where the first incomplete line of it begins
+	inFields bool   // its start line is complete
 }
+
+// Reset forgets everything but the array of Fields, so that h can read the head of another message or connection.
+// It is needed only after a call that said "incomplete"; after a head or an error the parser begins anew by itself.
+func (h *Head) Reset() {
+	h.clear()
+	h.seen = 0
+}
+
+// clear empties what a parse fills.
+func (h *Head) clear() {
+	*h = Head{Fields: h.Fields[:0], ContentLength: -1, seen: h.seen}
+}
+
+// Get returns the value of the first field with that ID: nil if there is none, empty but not nil if it is empty.
+func (h *Head) Get(id ID) []byte {
+	if h.has>>id&1 != 0 {
+		for i := range h.Fields {
+			if h.Fields[i].ID == id {
+				return h.Fields[i].Value
+			}
+		}
+	}
+	return nil
+}
+
+// Lookup returns the value of the first field with that name, which is in lower case; nil if there is none.
+func (h *Head) Lookup(name string) []byte {
+	for i := range h.Fields {
+		if equalFold(h.Fields[i].Name, name) {
+			return h.Fields[i].Value
+		}
+	}
+	return nil
+}
+
+// HopByHop tells whether field i must not be forwarded; see [Field.Hop].
+func HopByHop(h *Head, i int) bool { return h.Fields[i].Hop }
 
 // Limits bound a head.
 type Limits struct {
@@ -53,34 +113,3 @@ type Error struct {
 
 // Error returns the reason.
 func (e *Error) Error() string { return e.Reason }
-
-// What this package provides (the implementation's files and comments say more):
-//
-//	func (h *Head) ParseRequest(b []byte, l Limits) (n int, err *Error)
-//	      n > 0: the head took n bytes. n == 0 and err == nil: incomplete, call again with more.
-//	      Cheap to call again on a growing b (it must not be quadratic: a scanned offset is kept in Head, reset by Reset).
-//	func (h *Head) ParseResponse(b []byte, l Limits) (n int, err *Error)
-//	func (h *Head) Get(id ID) []byte                     // first value with that ID, nil if absent
-//	func (h *Head) Lookup(name string) []byte            // lower-case name; first value
-//
-//	type Body struct{…}                                  // value type, no pointers to the heap
-//	func (x *Body) Request(h *Head)                      // framing by RFC 9112 §6.3 for a request
-//	func (x *Body) Response(h *Head, toHEAD bool) *Error // for a response to method HEAD, 1xx, 204, 304, CL, chunked, until close
-//	func (x *Body) Next(b []byte) (data []byte, n int, err *Error)
-//	      consumes n bytes of b and yields at most one piece of payload (a subslice of b); call again with b[n:]
-//	      until n == 0 or Done. Trailer fields are validated and kept (bounded) in x.
-//	func (x *Body) Done() bool
-//	func (x *Body) UntilClose() bool
-//	func (x *Body) Length() int64                        // declared length; -1 chunked or until close
-//	func (x *Body) Trailers() []Field                    // after Done; valid until the next use of x. Forbidden trailer names (framing, routing, auth) are dropped.
-//
-//	func AppendChunk(dst, data []byte) []byte            // "hex CRLF data CRLF"
-//	func AppendChunkHeader(dst []byte, n int) []byte
-//	func AppendLastChunk(dst []byte, trailers []Field) []byte
-//	func AppendStatusLine(dst []byte, status int) []byte // with the standard reason phrase
-//	func AppendField(dst []byte, name string, value []byte) []byte
-//	func HopByHop(h *Head, i int) bool                   // field i must not be forwarded: the fixed set and whatever Connection lists
-//	func NormalizePath(dst, raw []byte) (p []byte, err *Error)
-//	      the one form of a path that is matched and forwarded: percent-encodings upper-cased, unreserved characters
-//	      decoded (RFC 3986 §6.2.2), everything else left; refuses malformed %XX, NUL/CTL, "\" , dot segments also when
-//	      encoded, non-ASCII raw bytes. Returns raw itself where it is already in that form (no copy).
