@@ -22,9 +22,8 @@ func (s *segment) mixed() bool {
 	return len(s.params) > 0 && (len(s.params) > 1 || s.lits[0] != "" || s.lits[1] != "")
 }
 
-// String returns the segment as a template writes it.
-func (s *segment) String() string {
-	var b strings.Builder
+// append writes the segment as a template does.
+func (s *segment) append(b *strings.Builder) {
 	for i, lit := range s.lits {
 		b.WriteString(lit)
 		if i < len(s.params) {
@@ -35,7 +34,6 @@ func (s *segment) String() string {
 			b.WriteByte('}')
 		}
 	}
-	return b.String()
 }
 
 // compareMixed orders mixed segments by precedence: most literal bytes, longest prefix, longest suffix, fewest

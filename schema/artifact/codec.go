@@ -1,0 +1,231 @@
+package artifact
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// The wire form, all numbers big-endian:
+//
+//	offset  bytes
+//	0       4     magic "GWCA"
+//	4       2     format version: how to read this file
+//	6       2     minimum runtime version: what a runtime must be able to do to serve it
+//	8       8     n, the length of the content
+//	16      n     content: one map in canonical CBOR (RFC 8949 §4.2.1) whose entries are the sections, by the
+//	              integer keys of Artifact's fields
+//	16+n    32    SHA-256 of all bytes before: the digest
+//	48+n    4     m, the length of the signatures
+//	52+n    m     signatures: signed notes over the digest. They come after what the digest covers, so signing
+//	              changes no digest. This version writes none and refuses files that have some.
+const (
+	magic      = "GWCA"
+	headerSize = 16
+	// Format is the newest format version that this package reads, and the one that it writes.
+	Format = 1
+	// Runtime is the version of the runtime's abilities that this package describes.
+	Runtime = 1
+	// MaxSize is the greatest length of an artifact: about 400,000 routes.
+	MaxSize = 64 << 20
+	// maxElements bounds arrays: what the elements take in memory may be 40 times what they take in the file.
+	maxElements = 1 << 20
+)
+
+// Why an artifact was refused. Every error of [Decode] wraps one of them; its text says more.
+var (
+	// ErrTruncated: the file ends before its own length says so.
+	ErrTruncated = errors.New("the artifact is cut off")
+	// ErrDigest: the content is not what the digest was made of.
+	ErrDigest = errors.New("the artifact is damaged")
+	// ErrFormat: this is not an artifact, or its frame is wrong.
+	ErrFormat = errors.New("not a gwc artifact")
+	// ErrNewer: the artifact needs a newer binary.
+	ErrNewer = errors.New("the artifact is newer than this binary")
+	// ErrTooLarge: the artifact is larger than the limit.
+	ErrTooLarge = errors.New("the artifact is too large")
+	// ErrContent: frame and digest are right, but the content is not what a compiler writes.
+	ErrContent = errors.New("the artifact's content is invalid")
+)
+
+// Digest identifies an artifact: the SHA-256 of its header and content.
+type Digest [sha256.Size]byte
+
+// String returns "sha256:" and 64 hex digits.
+func (d Digest) String() string { return "sha256:" + hex.EncodeToString(d[:]) }
+
+// Short returns the first 12 hex digits, for people.
+func (d Digest) Short() string { return hex.EncodeToString(d[:6]) }
+
+// ParseDigest reads what [Digest.String] writes.
+func ParseDigest(s string) (d Digest, err error) {
+	text, ok := strings.CutPrefix(s, "sha256:")
+	if n, e := hex.Decode(d[:], []byte(text[:min(len(text), 2*len(d))])); !ok || e != nil || n != len(d) || len(text) != 2*len(d) || text != strings.ToLower(text) {
+		return Digest{}, fmt.Errorf("%q is not a digest, \"sha256:\" and 64 hex digits", s)
+	}
+	return d, nil
+}
+
+// modes returns how CBOR is written and read. The options are constants, so it cannot fail.
+func modes() (cbor.EncMode, cbor.DecMode) {
+	enc, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic(err)
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		MaxNestedLevels:   8,
+		MaxArrayElements:  maxElements,
+		MaxMapPairs:       16,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
+		UTF8:              cbor.UTF8RejectInvalid,
+	}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return enc, dec
+}
+
+// Encode returns the bytes of an artifact: the same for the same artifact, on any machine. It refuses what [Decode]
+// would refuse, with ErrContent or ErrTooLarge.
+func Encode(a *Artifact) ([]byte, error) {
+	if err := a.Validate(); err != nil {
+		return nil, err
+	}
+	return encode(a)
+}
+
+func encode(a *Artifact) ([]byte, error) {
+	enc, _ := modes()
+	content, err := enc.Marshal(a)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
+	return frame(Format, Runtime, content)
+}
+
+// frame puts header, digest and an empty place for signatures around the content.
+func frame(format, runtime uint16, content []byte) ([]byte, error) {
+	size := headerSize + len(content) + sha256.Size + 4
+	if size > MaxSize {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxSize)
+	}
+	b := make([]byte, 0, size)
+	b = append(b, magic...)
+	b = binary.BigEndian.AppendUint16(b, format)
+	b = binary.BigEndian.AppendUint16(b, runtime)
+	b = binary.BigEndian.AppendUint64(b, uint64(len(content)))
+	b = append(b, content...)
+	d := sha256.Sum256(b)
+	b = append(b, d[:]...)
+	return binary.BigEndian.AppendUint32(b, 0), nil
+}
+
+// Decode reads an artifact and holds that it is one that [Encode] wrote: every index in range, every bound kept, and
+// encoding it again gives the same bytes. It keeps no reference to b.
+func Decode(b []byte) (*Artifact, Digest, error) {
+	content, d, err := unframe(b)
+	if err != nil {
+		return nil, Digest{}, err
+	}
+	_, dec := modes()
+	a := new(Artifact)
+	if err := dec.Unmarshal(content, a); err != nil {
+		return nil, Digest{}, fmt.Errorf("%w: %s", ErrContent, strings.TrimPrefix(err.Error(), "cbor: "))
+	}
+	if err := a.Validate(); err != nil {
+		return nil, Digest{}, err
+	}
+	again, err := encode(a)
+	if err != nil {
+		return nil, Digest{}, err
+	}
+	if !bytes.Equal(again, b) {
+		return nil, Digest{}, fmt.Errorf("%w: it is not in canonical form", ErrContent)
+	}
+	return a, d, nil
+}
+
+// unframe checks all but the content.
+func unframe(b []byte) (content []byte, d Digest, err error) {
+	if !strings.HasPrefix(magic, string(b[:min(len(b), len(magic))])) {
+		return nil, d, fmt.Errorf("%w: it does not begin with %q", ErrFormat, magic)
+	}
+	if len(b) < headerSize {
+		return nil, d, fmt.Errorf("%w within its header, after %d bytes", ErrTruncated, len(b))
+	}
+	switch format := binary.BigEndian.Uint16(b[4:]); {
+	case format == 0:
+		return nil, d, fmt.Errorf("%w: format 0 does not exist", ErrFormat)
+	case format > Format:
+		return nil, d, fmt.Errorf("%w: it has format %d, this binary knows formats up to %d", ErrNewer, format, Format)
+	}
+	switch runtime := binary.BigEndian.Uint16(b[6:]); {
+	case runtime == 0:
+		return nil, d, fmt.Errorf("%w: runtime version 0 does not exist", ErrFormat)
+	case runtime > Runtime:
+		return nil, d, fmt.Errorf("%w: it needs runtime version %d, this binary has %d", ErrNewer, runtime, Runtime)
+	}
+	n := binary.BigEndian.Uint64(b[8:])
+	if n > MaxSize {
+		return nil, d, fmt.Errorf("%w: its content has %d bytes, at most %d", ErrTooLarge, n, MaxSize)
+	}
+	end := headerSize + int(n)
+	if len(b) < end+sha256.Size+4 {
+		return nil, d, fmt.Errorf("%w: it has %d bytes of %d", ErrTruncated, len(b), end+sha256.Size+4)
+	}
+	d = sha256.Sum256(b[:end])
+	if !bytes.Equal(d[:], b[end:end+sha256.Size]) {
+		return nil, Digest{}, fmt.Errorf("%w: its content has the digest %s and should have %s", ErrDigest, d, Digest(b[end:end+sha256.Size]))
+	}
+	rest := b[end+sha256.Size:]
+	if m := binary.BigEndian.Uint32(rest); m != 0 {
+		return nil, Digest{}, fmt.Errorf("%w: it is signed, and this binary cannot check signatures", ErrNewer)
+	}
+	if len(rest) > 4 {
+		return nil, Digest{}, fmt.Errorf("%w: %d bytes follow its end", ErrFormat, len(rest)-4)
+	}
+	return b[headerSize:end], d, nil
+}
+
+// ReadFile reads and decodes a file of at most max bytes, or [MaxSize] where max is 0. The file is read whole, never
+// mapped: it may be truncated in place. A file that cannot be read gives the operating system's error.
+func ReadFile(path string, max int64) (*Artifact, Digest, error) {
+	if max <= 0 || max > MaxSize {
+		max = MaxSize
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, Digest{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, Digest{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, Digest{}, fmt.Errorf("%w: %s is not a regular file", ErrFormat, path)
+	}
+	if info.Size() > max {
+		return nil, Digest{}, fmt.Errorf("%w: %s has %d bytes, at most %d", ErrTooLarge, path, info.Size(), max)
+	}
+	buf := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	if _, err := buf.ReadFrom(io.LimitReader(f, max+1)); err != nil { // it may have grown
+		return nil, Digest{}, err
+	}
+	if int64(buf.Len()) > max {
+		return nil, Digest{}, fmt.Errorf("%w: %s has more than %d bytes", ErrTooLarge, path, max)
+	}
+	return Decode(buf.Bytes())
+}
