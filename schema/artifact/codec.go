@@ -199,33 +199,34 @@ func unframe(b []byte) (content []byte, d Digest, err error) {
 	return b[headerSize:end], d, nil
 }
 
-// ReadFile reads and decodes a file of at most max bytes, or [MaxSize] where max is 0. The file is read whole, never
-// mapped: it may be truncated in place. A file that cannot be read gives the operating system's error.
-func ReadFile(path string, max int64) (*Artifact, Digest, error) {
+// ReadFile returns the bytes of a file of at most max bytes, or [MaxSize] where max is 0, for [Decode]. The file is
+// read whole, never mapped: it may be truncated in place. A file that cannot be read gives the operating system's
+// error.
+func ReadFile(path string, max int64) ([]byte, error) {
 	if max <= 0 || max > MaxSize {
 		max = MaxSize
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, Digest{}, err
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, Digest{}, err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, Digest{}, fmt.Errorf("%w: %s is not a regular file", ErrFormat, path)
+		return nil, fmt.Errorf("%w: %s is not a regular file", ErrFormat, path)
 	}
 	if info.Size() > max {
-		return nil, Digest{}, fmt.Errorf("%w: %s has %d bytes, at most %d", ErrTooLarge, path, info.Size(), max)
+		return nil, fmt.Errorf("%w: %s has %d bytes, at most %d", ErrTooLarge, path, info.Size(), max)
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(f, max+1)); err != nil { // it may have grown
-		return nil, Digest{}, err
+		return nil, err
 	}
 	if int64(buf.Len()) > max {
-		return nil, Digest{}, fmt.Errorf("%w: %s has more than %d bytes", ErrTooLarge, path, max)
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrTooLarge, path, max)
 	}
-	return Decode(buf.Bytes())
+	return buf.Bytes(), nil
 }
