@@ -1,0 +1,318 @@
+package check
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// assemble makes one Config of all units, in their order, and reports what only shows between them.
+func assemble(units []*unit, report *diag.Report) *Config {
+	c := &Config{
+		Providers: map[string]Provider{}, Models: map[string]Model{}, Upstreams: map[string]Upstream{},
+		APIs: map[string]API{}, Tenants: map[string]Tenant{},
+		places: map[string]place{},
+	}
+	broken := len(units) == 0
+	listens := false
+	for _, u := range units {
+		broken = broken || u.broken
+		if u.root == nil {
+			continue
+		}
+		m := merger{unit: u, config: c, report: report}
+		maps.Copy(c.places, m.fresh())
+		if g := u.root.fields["gateway"]; g != nil {
+			if u.tenant != "" {
+				report.Add(diag.Diagnostic{
+					Code:    codePlatform,
+					Summary: fmt.Sprintf("field \"gateway\" stands in the folder of tenant %q, expected among the platform's files", u.tenant),
+					Path:    []string{"gateway"},
+					Primary: diag.Label{Span: g.at.key},
+					Help:    []string{"move it to gateway.cue in the root folder"},
+				})
+				continue
+			}
+			listens = true
+			c.Gateway = gatewayOf(g)
+		}
+		m.all()
+	}
+	if len(units) == 0 {
+		report.Add(diag.Diagnostic{
+			Code:    codeEmpty,
+			Summary: "the repository has no CUE file of package \"gateway\"",
+			Help:    []string{"run `gwc init` to begin one, or name its folder with -C"},
+		})
+	} else if !listens && !broken {
+		report.Add(diag.Diagnostic{
+			Code:    codeMissing,
+			Summary: "missing field \"gateway\" in the platform's files: the gateway listens nowhere",
+			Path:    []string{"gateway"},
+			Primary: diag.Label{Span: startOf(units[0].first)},
+			Help:    []string{`add gateway: listeners: main: address: "127.0.0.1:8080"`},
+		})
+	}
+	return c
+}
+
+func startOf(file string) diag.Span {
+	start := diag.Pos{Line: 1, Col: 1}
+	return diag.Span{File: file, Start: start, End: start}
+}
+
+// merger adds the definitions of one unit to a Config.
+type merger struct {
+	unit   *unit
+	config *Config
+	report *diag.Report
+}
+
+// fresh returns the places of a unit that the Config does not have yet: of an object that two units define, the first
+// one's.
+func (m *merger) fresh() map[string]place {
+	for p := range m.unit.places {
+		if _, taken := m.config.places[p]; taken && strings.Count(p, "\x00") > 1 {
+			delete(m.unit.places, p)
+		}
+	}
+	return m.unit.places
+}
+
+func (m *merger) all() {
+	c := m.config
+	merge(m, "providers", c.Providers, m.provider)
+	merge(m, "models", c.Models, m.model)
+	merge(m, "upstreams", c.Upstreams, m.upstream)
+	merge(m, "apis", c.APIs, m.api)
+	merge(m, "tenants", c.Tenants, m.tenant)
+}
+
+// merge adds the objects of one field, except those that an earlier unit defined too.
+func merge[T any](m *merger, field string, into map[string]T, make func(*node, string) T) {
+	objects := m.unit.root.fields[field]
+	if objects == nil {
+		return
+	}
+	for _, name := range objects.order {
+		n := objects.fields[name]
+		if n == nil {
+			continue
+		}
+		if _, twice := into[name]; twice {
+			m.report.Add(diag.Diagnostic{
+				Code:      codeTwice,
+				Summary:   fmt.Sprintf("%s %q is defined in two units", strings.TrimSuffix(field, "s"), name),
+				Path:      []string{field, name},
+				Primary:   diag.Label{Span: n.at.key},
+				Secondary: []diag.Label{{Span: m.config.Key(field, name), Text: "first defined here"}},
+				Notes:     []string{"units are the platform (the root folder and platform/) and each tenant's folder; their names are one space"},
+			})
+			continue
+		}
+		into[name] = make(n, name)
+	}
+}
+
+func gatewayOf(n *node) Gateway {
+	g := Gateway{Listeners: map[string]Listener{}, Admin: n.get("admin").get("address").str}
+	for name, l := range n.get("listeners").fields {
+		if l == nil {
+			continue
+		}
+		out := Listener{Address: l.get("address").str, Engine: l.get("engine").str}
+		if t := l.fields["tls"]; t != nil {
+			out.TLS = &TLS{Cert: t.get("cert").str, Key: t.get("key").str}
+		}
+		g.Listeners[name] = out
+	}
+	calls := n.get("calls")
+	g.Calls = Calls{Dir: calls.get("dir").str, Flush: duration(calls.get("flush")), MaxBytes: calls.get("rotate").num}
+	return g
+}
+
+func (m *merger) provider(n *node, _ string) Provider {
+	p := Provider{
+		Kind:     n.get("kind").str,
+		BaseURL:  strings.TrimRight(n.get("baseURL").str, "/"),
+		Timeouts: timeouts(n.get("timeouts")),
+	}
+	for _, c := range n.get("credentials").elems {
+		if c != nil {
+			p.Credentials = append(p.Credentials, c.get("ref").str)
+		}
+	}
+	if h := n.get("headers"); len(h.order) > 0 {
+		p.Headers = map[string]string{}
+		for name, v := range h.fields {
+			if v != nil {
+				p.Headers[name] = v.str
+			}
+		}
+	}
+	return p
+}
+
+func (m *merger) model(n *node, _ string) Model {
+	out := Model{
+		Strategy:  n.get("strategy").str,
+		Retry:     Retry{Attempts: int(n.get("retry").get("attempts").num), On: texts(n.get("retry").get("on"))},
+		Timeouts:  timeouts(n.get("timeouts")),
+		MaxTokens: n.get("maxTokens").num,
+	}
+	for _, t := range n.get("targets").elems {
+		if t != nil {
+			out.Targets = append(out.Targets, Target{Provider: t.get("provider").str, Model: t.get("model").str})
+		}
+	}
+	if out.Retry.Attempts == 0 {
+		out.Retry.Attempts = min(len(out.Targets), 10)
+	}
+	return out
+}
+
+func (m *merger) upstream(n *node, _ string) Upstream {
+	out := Upstream{Timeouts: timeouts(n.get("timeouts"))}
+	for _, e := range n.get("endpoints").elems {
+		if e != nil {
+			out.Endpoints = append(out.Endpoints, Endpoint{URL: strings.TrimRight(e.get("url").str, "/"), Weight: int(e.get("weight").num)})
+		}
+	}
+	return out
+}
+
+func (m *merger) api(n *node, name string) API {
+	out := API{
+		Owner:      n.get("owner").str,
+		BasePath:   strings.TrimSuffix(n.get("basePath").str, "/"),
+		Hosts:      texts(n.get("hosts")),
+		Upstream:   n.get("upstream").str,
+		Policies:   policies(n.get("policies")),
+		Operations: map[string]Operation{},
+	}
+	if !n.get("owner").set {
+		out.Owner = m.unit.tenant
+	}
+	if doc := n.get("openapi"); doc.set {
+		out.OpenAPI = path.Join(path.Dir(doc.at.value.File), doc.str)
+		if out.OpenAPI == ".." || strings.HasPrefix(out.OpenAPI, "../") {
+			m.report.Add(diag.Diagnostic{
+				Code:    codeDocument,
+				Summary: fmt.Sprintf("\"openapi\" %q lies outside of the repository, expected a file within it", doc.str),
+				Path:    []string{"apis", name, "openapi"},
+				Primary: diag.Label{Span: doc.at.value},
+				Notes:   []string{"the path is relative to the file that says it"},
+			})
+		}
+	}
+	for id, o := range n.get("operations").fields {
+		if o != nil {
+			out.Operations[id] = Operation{Policies: policies(o.get("policies"))}
+		}
+	}
+	m.repeated(n.get("hosts").elems, "apis", name, "hosts")
+	return out
+}
+
+func (m *merger) tenant(n *node, name string) Tenant {
+	out := Tenant{Owners: texts(n.get("owners")), Apps: map[string]App{}}
+	m.repeated(n.get("owners").elems, "tenants", name, "owners")
+	for appName, a := range n.get("apps").fields {
+		if a == nil {
+			continue
+		}
+		app := App{Models: texts(a.get("models"))}
+		var ids []*node
+		for _, k := range a.get("keys").elems {
+			if k == nil {
+				continue
+			}
+			key := Key{ID: k.get("id").str, Expires: endOfDay(k.get("expires").str)}
+			hash, err := hex.DecodeString(strings.TrimPrefix(k.get("hash").str, "sha256:"))
+			if err == nil {
+				copy(key.Hash[:], hash)
+			}
+			app.Keys = append(app.Keys, key)
+			ids = append(ids, k.get("id"))
+		}
+		for _, l := range a.get("limits").elems {
+			if l != nil {
+				app.Limits = append(app.Limits, Limit{Requests: l.get("requests").num, Per: duration(l.get("per"))})
+			}
+		}
+		m.repeated(a.get("models").elems, "tenants", name, "apps", appName, "models")
+		m.repeated(ids, "tenants", name, "apps", appName, "keys")
+		out.Apps[appName] = app
+	}
+	return out
+}
+
+// repeated reports texts that a list has twice.
+func (m *merger) repeated(list []*node, path ...string) {
+	first := map[string]*node{}
+	for i, n := range list {
+		if n == nil || !n.set {
+			continue
+		}
+		before, again := first[n.str]
+		if !again {
+			first[n.str] = n
+			continue
+		}
+		m.report.Add(diag.Diagnostic{
+			Code:      codeRepeated,
+			Summary:   fmt.Sprintf("%q stands twice in %q", n.str, path[len(path)-1]),
+			Path:      append(slices.Clone(path), strconv.Itoa(i)),
+			Primary:   diag.Label{Span: n.at.value},
+			Secondary: []diag.Label{{Span: before.at.value, Text: "first here"}},
+		})
+	}
+}
+
+func timeouts(n *node) Timeouts {
+	return Timeouts{
+		Connect:   duration(n.get("connect")),
+		FirstByte: duration(n.get("firstByte")),
+		Idle:      duration(n.get("idle")),
+		Total:     duration(n.get("total")),
+	}
+}
+
+func policies(n *node) Policies {
+	return Policies{Auth: n.get("auth").str, Timeout: duration(n.get("timeout"))}
+}
+
+// duration returns what a checked duration says; 0 where nothing does.
+func duration(n *node) time.Duration {
+	d, err := parseDuration(n.str)
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// endOfDay returns the first second after a day, in Unix seconds; 0 for no day.
+func endOfDay(day string) int64 {
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil {
+		return 0
+	}
+	return t.AddDate(0, 0, 1).Unix()
+}
+
+func texts(n *node) []string {
+	var list []string
+	for _, e := range n.elems {
+		if e != nil {
+			list = append(list, e.str)
+		}
+	}
+	return list
+}

@@ -1,0 +1,190 @@
+// Package check holds a repository against the language.
+//
+// [load.Sources] enters; a [Config] leaves, or diagnostics. Every unit is evaluated by CUE in a Context of its own;
+// then every field of the package is held against the language, whether or not a file mentions it.
+//
+// Three views of one value work together. CUE evaluates what the files say, with the import "gwc.dev/schema" standing
+// for open definitions, so that the bare form and `schema.#Gateway & {…}` mean the same and a mistake is met here and
+// not inside a union of CUE. A walk over the evaluated values follows the language as a tree (package
+// schema/cue): it knows the place of each value, narrows unions by "kind" first, goes on after a mistake, and says in
+// words what is and what was expected, once. At last each object in which the walk found nothing is unified with its
+// own CUE definition, at the boundary of the definition, below which closedness would be lost: CUE has the last word,
+// and the walk can never accept what `cue vet` refuses.
+//
+// Translating CUE's errors alone was tried and refused: a typo inside a union gives one error per arm, an error of a
+// value hides the unknown field beside it, and a pattern that does not match prints the pattern.
+package check
+
+import (
+	"runtime"
+	"sync"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
+
+	"github.com/gwc-dev/gwc/compiler/load"
+	language "github.com/gwc-dev/gwc/schema/cue"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// renewAfter is the number of units that one Context evaluates: a Context keeps all that it ever evaluated.
+const renewAfter = 50
+
+// Check evaluates the units of a repository and holds them against the language. Config is nil if the report has an
+// error. One Sources must not be checked twice at the same time (see [load.Sources]).
+func Check(src *load.Sources) (*Config, diag.Report) {
+	results := make([]*unit, len(src.Units))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(src.Units)) {
+		wg.Go(func() {
+			var b *bench
+			for i := range next {
+				if b == nil || b.used == renewAfter {
+					b = newBench()
+				}
+				b.used++
+				results[i] = b.check(&src.Units[i])
+			}
+		})
+	}
+	for i := range src.Units {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+
+	var report diag.Report
+	for _, u := range results {
+		report.Merge(u.report)
+	}
+	cfg := assemble(results, &report)
+	if report.Failed() {
+		return nil, report
+	}
+	return cfg, report
+}
+
+// bench is one Context with the language compiled in it: what a worker checks units on.
+type bench struct {
+	ctx      *cue.Context
+	language cue.Value
+	defs     map[string]cue.Value // definitions, looked up once
+	open     []byte               // the language as seen by the files
+	used     int
+}
+
+func newBench() *bench {
+	b := &bench{ctx: cuecontext.New(), defs: map[string]cue.Value{}}
+	inst := build.NewContext().NewInstance(language.ImportPath, nil)
+	for _, f := range language.Files() {
+		if err := inst.AddFile(f.Name, f.Data); err != nil {
+			panic(err) // The language is part of the program.
+		}
+	}
+	b.language = b.ctx.BuildInstance(inst)
+	b.open = openLanguage()
+	return b
+}
+
+// definition returns a definition of the language by its name, "#Provider".
+func (b *bench) definition(name string) cue.Value {
+	v, ok := b.defs[name]
+	if !ok {
+		v = b.language.LookupPath(cue.MakePath(cue.Def(name)))
+		b.defs[name] = v
+	}
+	return v
+}
+
+// openLanguage is what files of a repository get when they import the language: the same definitions, without
+// content. A struct accepts every field and a scalar every value, because it is this package that judges them.
+var openLanguage = sync.OnceValue(func() []byte {
+	src := []byte("package schema\n")
+	for name, t := range language.Read().Types {
+		value := "_"
+		if t.Shape == language.Struct || t.Shape == language.Union {
+			value = "{...}"
+		}
+		src = append(src, name+": "+value+"\n"...)
+	}
+	return src
+})
+
+// instance makes a package of the syntax trees of a unit.
+func (b *bench) instance(u *load.Unit) (*build.Instance, error) {
+	ctx := build.NewContext()
+	resolve := func(_ token.Pos, path string) *build.Instance {
+		if path != language.ImportPath {
+			return nil // A package of CUE's own.
+		}
+		inst := ctx.NewInstance(path, nil)
+		inst.ImportPath, inst.PkgName = path, "schema"
+		f, err := parser.ParseFile(path, b.open)
+		if err == nil {
+			err = inst.AddSyntax(f)
+		}
+		if err != nil {
+			panic(err) // It was written by openLanguage.
+		}
+		return inst
+	}
+	inst := ctx.NewInstance("", resolve)
+	for _, f := range u.Files {
+		if err := inst.AddSyntax(f.Syntax); err != nil {
+			return nil, err
+		}
+	}
+	if err := inst.Complete(); err != nil {
+		return nil, err
+	}
+	return inst, nil
+}
+
+// unit is what was found in a unit.
+type unit struct {
+	tenant string
+	files  map[string]*ast.File
+	report diag.Report
+	root   *node            // nil if the unit could not be evaluated
+	places map[string]place // by joined data path
+	broken bool             // something is missing in root
+	first  string           // the first file
+}
+
+func (b *bench) check(src *load.Unit) *unit {
+	u := &unit{tenant: src.Tenant, files: map[string]*ast.File{}, places: map[string]place{}, broken: src.Broken}
+	for _, f := range src.Files {
+		u.files[f.Path] = f.Syntax
+	}
+	if src.Broken || len(src.Files) == 0 {
+		return u // What is missing would be missed in what is left.
+	}
+	u.first = src.Files[0].Path
+	if u.imports(src) {
+		u.broken = true
+		return u
+	}
+	w := &walker{bench: b, unit: u}
+	inst, err := b.instance(src)
+	if err != nil {
+		w.evaluation(err)
+		u.broken = true
+		return u
+	}
+	v := b.ctx.BuildInstance(inst)
+	if err := v.Validate(); err != nil {
+		w.evaluation(err)
+	}
+	if _, err := v.Fields(); err != nil {
+		u.broken = true
+		return u
+	}
+	u.root = w.value(v, language.Read().Root, nil)
+	u.broken = u.broken || u.report.Failed()
+	return u
+}

@@ -1,0 +1,333 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+
+	language "github.com/gwc-dev/gwc/schema/cue"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// The rules of this package; each has its page in schema/rules.
+const (
+	codeConflict   diag.Code = "GWC1002"
+	codeImport     diag.Code = "GWC1005"
+	codeReference  diag.Code = "GWC1006"
+	codeCycle      diag.Code = "GWC1007"
+	codeEvaluation diag.Code = "GWC1008"
+	codeIncomplete diag.Code = "GWC1009"
+	codeNotYet     diag.Code = "GWC1010"
+	codeTopLevel   diag.Code = "GWC1101"
+	codeEmpty      diag.Code = "GWC1102"
+	codeTwice      diag.Code = "GWC1103"
+	codePlatform   diag.Code = "GWC1104"
+	codeType       diag.Code = "GWC1201"
+	codeEnum       diag.Code = "GWC1202"
+	codeField      diag.Code = "GWC1203"
+	codeMissing    diag.Code = "GWC1204"
+	codeBounds     diag.Code = "GWC1205"
+	codeName       diag.Code = "GWC1206"
+	codeFew        diag.Code = "GWC1207"
+	codeText       diag.Code = "GWC1208"
+	codeRepeated   diag.Code = "GWC1209"
+	codeDuration   diag.Code = "GWC1210"
+	codeDate       diag.Code = "GWC1211"
+	codeHash       diag.Code = "GWC1212"
+	codeURL        diag.Code = "GWC1213"
+	codeAddress    diag.Code = "GWC1214"
+	codeBasePath   diag.Code = "GWC1215"
+	codeHost       diag.Code = "GWC1216"
+	codeDocument   diag.Code = "GWC1217"
+	codeSize       diag.Code = "GWC1218"
+	codeReferTo    diag.Code = "GWC1219"
+	codeUnfit      diag.Code = "GWC1299"
+	codeSecret     diag.Code = "GWC1301"
+)
+
+// unknownField reports a field that the language does not have there, or not yet.
+func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Type) {
+	at := w.where(v)
+	path := append(slices.Clone(w.path), label)
+	if slices.Contains(t.Reserved, label) {
+		w.report(notYet(label, at.key, path))
+		return
+	}
+	d := diag.Diagnostic{
+		Code:    codeField,
+		Summary: fmt.Sprintf("unknown field %q in %s", label, w.thing(t)),
+		Path:    path,
+		Primary: diag.Label{Span: at.key},
+	}
+	if t == language.Read().Root {
+		d.Code, d.Summary = codeTopLevel, fmt.Sprintf("unknown field %q at the top of the package", label)
+	}
+	names := make([]string, len(t.Fields))
+	for i := range t.Fields {
+		names[i] = t.Fields[i].Name
+	}
+	if near, ok := nearest(label, names); ok {
+		d.Primary.Text = fmt.Sprintf("did you mean %q?", near)
+		if text, ok := w.labelText(v, near); ok {
+			d.Fixes = []diag.Fix{{
+				Title: fmt.Sprintf("rename %q to %q", label, near), Safe: !parent.LookupPath(cue.MakePath(cue.Str(near))).Exists(),
+				Edits: []diag.Edit{{Span: at.key, New: text}},
+			}}
+			d.Help = []string{"run `gwc fix --select " + string(d.Code) + "`"}
+		}
+	}
+	d.Notes = []string{fmt.Sprintf("allowed: %s          (schema: %s)", strings.Join(names, ", "), t.At)}
+	w.report(d)
+}
+
+// labelText returns how a label is written in place of that of a value, if it stands in a file as such.
+func (w *walker) labelText(v cue.Value, name string) (string, bool) {
+	src, ok := v.Source().(*ast.Field)
+	if !ok {
+		return "", false
+	}
+	switch l := src.Label.(type) {
+	case *ast.Ident:
+		return name, true
+	case *ast.BasicLit:
+		return strconv.Quote(name), strings.HasPrefix(l.Value, `"`)
+	}
+	return "", false
+}
+
+func notYet(what string, at diag.Span, path []string) diag.Diagnostic {
+	return diag.Diagnostic{
+		Code:    codeNotYet,
+		Summary: fmt.Sprintf("%q is part of the language but not built yet", what),
+		Path:    path,
+		Primary: diag.Label{Span: at},
+		Help:    []string{"remove it until a later version of gwc"},
+	}
+}
+
+// missing reports a required field that no file sets.
+func (w *walker) missing(f *language.Field, t *language.Type) {
+	w.report(diag.Diagnostic{
+		Code:    codeMissing,
+		Summary: fmt.Sprintf("missing field %q in %s", f.Name, w.thing(t)),
+		Path:    append(slices.Clone(w.path), f.Name),
+		Primary: diag.Label{Span: firstLine(w.at.key), Text: fmt.Sprintf("expected %s", expected(f.Type, f))},
+		Notes:   []string{fmt.Sprintf("%s: %s          (schema: %s)", f.Name, f.Doc, f.At)},
+	})
+}
+
+// empty reports a list or map that must have something in it.
+func (w *walker) empty(t *language.Type) {
+	w.report(diag.Diagnostic{
+		Code:    codeFew,
+		Summary: fmt.Sprintf("%s is empty, expected at least one %s", w.name(), word(t.Elem)),
+		Primary: diag.Label{Span: firstLine(w.at.value)},
+	})
+}
+
+// arm returns the arm of a union that a value's kind names.
+func (w *walker) arm(v cue.Value, t *language.Type) *language.Type {
+	kind, kinds := t.Arms[0], make([]string, len(t.Arms))
+	for i, a := range t.Arms {
+		kinds[i] = a.Kind()
+	}
+	f, _ := kind.Field("kind")
+	k := v.LookupPath(cue.MakePath(cue.Str("kind")))
+	if !k.Exists() {
+		if len(w.bad) > 0 && w.bad[join(append(slices.Clone(w.path), "kind"))] {
+			w.wrong++
+			return nil
+		}
+		w.report(diag.Diagnostic{
+			Code:    codeMissing,
+			Summary: fmt.Sprintf("missing field %q in %s", "kind", word(t)),
+			Path:    append(slices.Clone(w.path), "kind"),
+			Primary: diag.Label{Span: firstLine(w.at.key), Text: "expected " + oneOf(kinds)},
+			Notes:   []string{fmt.Sprintf("kind says which dialect it speaks          (schema: %s)", t.At)},
+		})
+		return nil
+	}
+	all := *f.Type
+	all.Values, all.At, all.Reserved = kinds, t.At, t.Reserved
+	field := *f
+	field.Type, field.Reserved = &all, t.Reserved
+	n := w.child("kind", k, &all, &field)
+	if n == nil {
+		return nil
+	}
+	return t.Arms[slices.Index(kinds, n.str)]
+}
+
+// isKind reports a value that is not of a kind that its type needs.
+func (w *walker) isKind(v cue.Value, t *language.Type, want cue.Kind) bool {
+	k := v.IncompleteKind()
+	if k == want || k == cue.BottomKind {
+		// The value of an error in a field is an error too; the field is met on the way.
+		if k == cue.BottomKind && want == cue.ListKind {
+			_, err := v.List()
+			if err != nil {
+				w.unevaluated(v)
+			}
+			return err == nil
+		}
+		return true
+	}
+	if k&want != 0 {
+		w.incomplete(t, nil)
+		return false
+	}
+	w.wrongType(v, t, nil)
+	return false
+}
+
+func (w *walker) wrongType(v cue.Value, t *language.Type, f *language.Field) {
+	w.report(diag.Diagnostic{
+		Code:    codeType,
+		Summary: fmt.Sprintf("%s is %s, expected %s", w.name(), kindWord(v.IncompleteKind()), expected(t, f)),
+		Primary: diag.Label{Span: firstLine(w.at.value), Text: "expected " + expected(t, f), Secret: secret(t)},
+	})
+}
+
+func (w *walker) incomplete(t *language.Type, f *language.Field) {
+	w.report(diag.Diagnostic{
+		Code:    codeIncomplete,
+		Summary: fmt.Sprintf("%s has no definite value, expected %s", w.name(), expected(t, f)),
+		Primary: diag.Label{Span: firstLine(w.at.value)},
+		Notes:   []string{"a constraint, such as `string`, is not a value yet: some file has to give one"},
+	})
+}
+
+// unexplained reports what CUE has against an object in which the walk found nothing.
+func (w *walker) unexplained(err error, t *language.Type) {
+	w.report(diag.Diagnostic{
+		Code:    codeUnfit,
+		Summary: fmt.Sprintf("%s does not fit the schema: %s", word(t), firstError(err)),
+		Primary: diag.Label{Span: w.errorSpan(err)},
+		Notes:   []string{fmt.Sprintf("schema: %s", t.At)},
+	})
+}
+
+// name names the value that the walk stands at.
+func (w *walker) name() string {
+	if len(w.path) == 0 {
+		return "the package"
+	}
+	last := w.path[len(w.path)-1]
+	if i, err := strconv.Atoi(last); err == nil && len(w.path) > 1 {
+		return fmt.Sprintf("element %d of %q", i+1, w.path[len(w.path)-2])
+	}
+	return strconv.Quote(last)
+}
+
+// thing names a type, and the kind of an arm of a union.
+func (w *walker) thing(t *language.Type) string {
+	if k := t.Kind(); k != "" {
+		return fmt.Sprintf("provider of kind %q", k)
+	}
+	if t.Name == "" {
+		return w.name()
+	}
+	return word(t)
+}
+
+// words says definitions as people do, where lower case alone does not.
+var words = map[string]string{
+	"#Gateway": "gateway", "#Settings": `"gateway"`, "#API": "API", "#TLS": `"tls"`,
+	"#Admin": `"admin"`, "#Calls": `"calls"`, "#Retry": `"retry"`, "#Policies": `"policies"`, "#Lifecycle": `"lifecycle"`,
+	"#Timeouts": `"timeouts"`, "#ProviderTimeouts": `"timeouts"`, "#UpstreamTimeouts": `"timeouts"`,
+	"#OpenAIProvider": "provider", "#AnthropicProvider": "provider", "#Name": "name", "#ModelName": "model name",
+	"#HostPattern": "host",
+}
+
+func word(t *language.Type) string {
+	if w, ok := words[t.Name]; ok {
+		return w
+	}
+	if t.Name == "" {
+		return "value"
+	}
+	return strings.ToLower(strings.TrimPrefix(t.Name, "#"))
+}
+
+// expected says which values a type has.
+func expected(t *language.Type, f *language.Field) string {
+	switch t.Shape {
+	case language.Struct, language.Union, language.Map:
+		return "a struct"
+	case language.List:
+		return "a list"
+	case language.Enum:
+		return oneOf(t.Values)
+	case language.Bool:
+		return "true or false"
+	case language.Int:
+		if t.Is == "size" {
+			return scalars["size"].words + between(f)
+		}
+		switch {
+		case t.Min != nil && t.Max != nil:
+			return fmt.Sprintf("an integer from %d to %d", *t.Min, *t.Max)
+		case t.Min != nil:
+			return fmt.Sprintf("an integer of at least %d", *t.Min)
+		}
+		return "an integer"
+	}
+	if s, ok := scalars[t.Is]; ok {
+		return s.words + between(f)
+	}
+	return "a string"
+}
+
+func between(f *language.Field) string {
+	if f == nil || f.Low == "" {
+		return ""
+	}
+	return fmt.Sprintf(" from %s to %s", f.Low, f.Top)
+}
+
+func oneOf(values []string) string {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = strconv.Quote(v)
+	}
+	if len(quoted) == 1 {
+		return quoted[0]
+	}
+	return "one of " + strings.Join(quoted, ", ")
+}
+
+func kindWord(k cue.Kind) string {
+	switch k {
+	case cue.NullKind:
+		return "null"
+	case cue.BoolKind:
+		return "a boolean"
+	case cue.IntKind:
+		return "an integer"
+	case cue.FloatKind, cue.NumberKind:
+		return "a number"
+	case cue.StringKind:
+		return "a string"
+	case cue.BytesKind:
+		return "bytes"
+	case cue.ListKind:
+		return "a list"
+	case cue.StructKind:
+		return "a struct"
+	}
+	return "something else"
+}
+
+// firstLine cuts a span that goes over several lines down to its first byte.
+func firstLine(s diag.Span) diag.Span {
+	if s.End.Line > s.Start.Line {
+		s.End = s.Start
+		s.End.Col++
+		s.End.Offset++
+	}
+	return s
+}

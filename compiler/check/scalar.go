@@ -1,0 +1,486 @@
+package check
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+
+	language "github.com/gwc-dev/gwc/schema/cue"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// scalar is a kind of text that means something: the language's @is(kind) names it.
+type scalar struct {
+	code diag.Code
+	// words says what is expected, after "expected".
+	words string
+	// secret says that the text, when it is wrong, may be a secret that must not be shown.
+	secret bool
+	// check returns what is wrong with a text, as the end of a sentence that begins with the name of the field, such as
+	// `has no unit`; "" if nothing is.
+	check func(string) string
+}
+
+var (
+	nameForm      = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	modelForm     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:-]{0,126}[A-Za-z0-9])?$`)
+	upstreamForm  = regexp.MustCompile(`^[!-~]{1,256}$`)
+	durationForm  = regexp.MustCompile(`^([0-9]+(ms|s|m|h))+$`)
+	keyIDForm     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$`)
+	ownerForm     = regexp.MustCompile(`^[^\s,]{1,128}$`)
+	headerForm    = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$")
+	valueForm     = regexp.MustCompile(`^[\t -~]*$`)
+	hostForm      = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+	hostNameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
+	basePathForm  = regexp.MustCompile(`^(/|(/[A-Za-z0-9._~-]+)*)$`)
+	envForm       = regexp.MustCompile(`^env:[A-Za-z_][A-Za-z0-9_]*$`)
+	lowerHashForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+)
+
+// scalars holds a scalar for every @is of the language; a test keeps it so.
+var scalars = map[string]scalar{
+	"name": {codeName, `a name of lower-case letters, digits and "-"`, false, func(s string) string {
+		switch {
+		case nameForm.MatchString(s):
+			return ""
+		case len(s) > 63:
+			return "is longer than 63 characters"
+		}
+		return strconv.Quote(s) + " is not a name"
+	}},
+	"modelname": {codeName, `a name of letters, digits, ".", "_", ":" and "-"`, false, func(s string) string {
+		switch {
+		case modelForm.MatchString(s):
+			return ""
+		case len(s) > 128:
+			return "is longer than 128 characters"
+		}
+		return strconv.Quote(s) + " is not a model name"
+	}},
+	"upstreammodel": {codeText, "the provider's name of a model, without spaces", false, match(upstreamForm)},
+	"duration": {codeDuration, `a duration such as "500ms", "2s" or "1m30s"`, false, func(s string) string {
+		if _, err := parseDuration(s); err != nil {
+			return strconv.Quote(s) + " " + err.Error()
+		}
+		return ""
+	}},
+	"size": {codeSize, `a number of bytes or a size such as "64MB"`, false, func(s string) string {
+		if _, ok := parseSize(s); !ok {
+			return strconv.Quote(s) + " is not a size"
+		}
+		return ""
+	}},
+	"date": {codeDate, `a day such as "2027-06-30"`, false, func(s string) string {
+		if _, err := time.Parse(time.DateOnly, s); err != nil {
+			return strconv.Quote(s) + " is not a day of the calendar"
+		}
+		return ""
+	}},
+	"address": {codeAddress, `"host:port" such as "127.0.0.1:8080" or ":8080"`, false, checkAddress},
+	"url":     {codeURL, `a URL such as "https://api.example.com/v1"`, false, checkURL},
+	"basepath": {codeBasePath, `a path such as "/petstore/v1"`, false, func(s string) string {
+		switch {
+		case basePathForm.MatchString(s) && !slices.ContainsFunc(strings.Split(s, "/"), func(p string) bool { return p == "." || p == ".." }):
+			return ""
+		case !strings.HasPrefix(s, "/"):
+			return strconv.Quote(s) + ` does not begin with "/"`
+		case strings.HasSuffix(s, "/"):
+			return strconv.Quote(s) + ` ends with "/"`
+		}
+		return strconv.Quote(s) + " is not a plain path"
+	}},
+	"host": {codeHost, `a host such as "api.example.com" or "*.example.com"`, false, func(s string) string {
+		switch {
+		case hostForm.MatchString(s) && len(s) <= 253:
+			return ""
+		case hostForm.MatchString(strings.ToLower(s)):
+			return strconv.Quote(s) + " has upper-case letters"
+		case strings.Contains(s, ":"):
+			return strconv.Quote(s) + " has a port"
+		}
+		return strconv.Quote(s) + " is not a host"
+	}},
+	"document": {codeDocument, `the path of a .yaml, .yml or .json file`, false, func(s string) string {
+		switch ext := path.Ext(s); {
+		case path.IsAbs(s):
+			return strconv.Quote(s) + " is not relative to its file"
+		case ext != ".yaml" && ext != ".yml" && ext != ".json":
+			return strconv.Quote(s) + " is neither YAML nor JSON"
+		}
+		return ""
+	}},
+	"folder": {codeDocument, "the path of a folder", false, func(s string) string {
+		if strings.ContainsRune(s, 0) {
+			return "has a NUL in it"
+		}
+		return ""
+	}},
+	"secretref": {codeReferTo, `a reference to a secret: "env:NAME" or "file:path"`, true, func(s string) string {
+		switch {
+		case envForm.MatchString(s), strings.HasPrefix(s, "file:") && len(s) > len("file:"):
+			return ""
+		case strings.HasPrefix(s, "env:"):
+			return "does not name an environment variable"
+		case s == "file:":
+			return "does not name a file"
+		}
+		return clear
+	}},
+	"fileref": {codeReferTo, `a reference to a file: "file:path"`, false, func(s string) string {
+		switch {
+		case strings.HasPrefix(s, "file:") && len(s) > len("file:"):
+			return ""
+		case strings.Contains(s, "-----BEGIN"):
+			return clear
+		}
+		return `does not begin with "file:"`
+	}},
+	"keyhash": {codeHash, `"sha256:" and 64 hex digits`, true, func(s string) string {
+		hash, ok := strings.CutPrefix(s, "sha256:")
+		_, err := hex.DecodeString(hash)
+		switch {
+		case lowerHashForm.MatchString(s):
+			return ""
+		case strings.HasPrefix(s, "gwc_"):
+			return clear
+		case !ok:
+			return `does not begin with "sha256:"`
+		case len(hash) != 64:
+			return fmt.Sprintf(`has %d characters after "sha256:"`, len(hash))
+		case err != nil:
+			return "has characters that are not hex digits"
+		}
+		return "has upper-case hex digits"
+	}},
+	"keyid":      {codeText, `a label of letters, digits, ".", "_" and "-"`, false, match(keyIDForm)},
+	"owner":      {codeText, `an owner such as "@acme/platform", without spaces`, false, match(ownerForm)},
+	"headername": {codeText, "the name of an HTTP header", false, match(headerForm)},
+	"headervalue": {codeText, "printable text without line ends", true, func(s string) string {
+		if valueForm.MatchString(s) {
+			return ""
+		}
+		return "has characters that a header cannot carry"
+	}},
+}
+
+// clear is what a scalar's check says of text that looks like a secret.
+const clear = "holds a secret in clear"
+
+func match(form *regexp.Regexp) func(string) string {
+	return func(s string) string {
+		if form.MatchString(s) {
+			return ""
+		}
+		return strconv.Quote(s) + " does not fit"
+	}
+}
+
+// secret reports whether values of a type must not be shown.
+func secret(t *language.Type) bool { return scalars[t.Is].secret }
+
+// scalar checks a value of an enumeration, a string, an integer or a boolean.
+func (w *walker) scalar(v cue.Value, t *language.Type, f *language.Field) *node {
+	v, _ = v.Default()
+	kind := v.IncompleteKind()
+	if kind == cue.BottomKind {
+		w.unevaluated(v)
+		return nil
+	}
+	want := cue.StringKind
+	switch {
+	case t.Shape == language.Bool:
+		want = cue.BoolKind
+	case t.Is == "size":
+		want = cue.StringKind | cue.IntKind
+	case t.Shape == language.Int:
+		want = cue.IntKind
+	}
+	if kind&want == 0 {
+		w.wrongType(v, t, f)
+		return nil
+	}
+	if v.Kind() == cue.BottomKind {
+		w.incomplete(t, f)
+		return nil
+	}
+	if kind&want != kind {
+		w.wrongType(v, t, f)
+		return nil
+	}
+	n := &node{}
+	switch {
+	case t.Shape == language.Bool:
+		n.flag, _ = v.Bool()
+	case kind == cue.IntKind:
+		var err error
+		if n.num, err = v.Int64(); err != nil {
+			w.outOfBounds(v, "is out of reach", t, f)
+			return nil
+		}
+		if t.Is == "size" {
+			return w.size(v, n, t, f)
+		}
+		if t.Min != nil && n.num < *t.Min || t.Max != nil && n.num > *t.Max {
+			w.outOfBounds(v, fmt.Sprintf("is %d", n.num), t, f)
+			return nil
+		}
+	default:
+		n.str, _ = v.String()
+		return w.text(v, n, t, f)
+	}
+	return n
+}
+
+func (w *walker) text(v cue.Value, n *node, t *language.Type, f *language.Field) *node {
+	if f != nil && slices.Contains(f.Reserved, n.str) {
+		w.report(notYet(n.str, firstLine(w.at.value), nil))
+		return nil
+	}
+	if t.Shape == language.Enum {
+		if !slices.Contains(t.Values, n.str) {
+			w.unknownValue(v, n.str, t)
+			return nil
+		}
+		return n
+	}
+	s, ok := scalars[t.Is]
+	if !ok {
+		return n
+	}
+	if wrong := s.check(n.str); wrong != "" {
+		w.wrongText(v, n.str, wrong, t, f)
+		return nil
+	}
+	switch t.Is {
+	case "duration":
+		d, _ := parseDuration(n.str)
+		if !within(d, f) {
+			w.outOfBounds(v, fmt.Sprintf("is %q", n.str), t, f)
+			return nil
+		}
+	case "size":
+		n.num, _ = parseSize(n.str)
+		return w.size(v, n, t, f)
+	}
+	return n
+}
+
+func (w *walker) size(v cue.Value, n *node, t *language.Type, f *language.Field) *node {
+	if f != nil && f.Low != "" {
+		low, _ := parseSize(f.Low)
+		top, _ := parseSize(f.Top)
+		if n.num < low || n.num > top {
+			w.outOfBounds(v, fmt.Sprintf("is %d bytes", n.num), t, f)
+			return nil
+		}
+	}
+	return n
+}
+
+func within(d time.Duration, f *language.Field) bool {
+	if f == nil || f.Low == "" {
+		return true
+	}
+	low, _ := parseDuration(f.Low)
+	top, _ := parseDuration(f.Top)
+	return d >= low && d <= top
+}
+
+func (w *walker) outOfBounds(_ cue.Value, is string, t *language.Type, f *language.Field) {
+	w.report(diag.Diagnostic{
+		Code:    codeBounds,
+		Summary: fmt.Sprintf("%s %s, expected %s", w.name(), is, expected(t, f)),
+		Primary: diag.Label{Span: firstLine(w.at.value)},
+	})
+}
+
+func (w *walker) unknownValue(v cue.Value, is string, t *language.Type) {
+	d := diag.Diagnostic{
+		Code:    codeEnum,
+		Summary: fmt.Sprintf("%s is %q, expected %s", w.name(), is, oneOf(t.Values)),
+		Primary: diag.Label{Span: firstLine(w.at.value)},
+	}
+	if near, ok := nearest(is, t.Values); ok {
+		d.Primary.Text = fmt.Sprintf("did you mean %q?", near)
+		w.rewrite(&d, v, fmt.Sprintf("replace %q by %q", is, near), near)
+	}
+	w.report(d)
+}
+
+// rewrite adds a fix that replaces a value, where the value stands in a file as a plain string.
+func (w *walker) rewrite(d *diag.Diagnostic, v cue.Value, title, text string) {
+	src := v.Source()
+	if f, ok := src.(*ast.Field); ok {
+		src = f.Value
+	}
+	if lit, ok := src.(*ast.BasicLit); ok && strings.HasPrefix(lit.Value, `"`) && !strings.HasPrefix(lit.Value, `"""`) {
+		d.Fixes = []diag.Fix{{Title: title, Safe: true, Edits: []diag.Edit{{Span: spanOf(lit), New: strconv.Quote(text)}}}}
+		d.Help = append(d.Help, "run `gwc fix --select "+string(d.Code)+"`")
+	}
+}
+
+func (w *walker) wrongText(v cue.Value, is, wrong string, t *language.Type, f *language.Field) {
+	s := scalars[t.Is]
+	d := diag.Diagnostic{
+		Code:    s.code,
+		Summary: fmt.Sprintf("%s %s, expected %s", w.name(), wrong, expected(t, nil)),
+		Primary: diag.Label{Span: firstLine(w.at.value), Secret: s.secret},
+	}
+	switch {
+	case wrong == clear:
+		d.Code = codeSecret
+		d.Primary.Secret = true
+		if t.Is == "keyhash" {
+			d.Help = []string{
+				"revoke this key: whoever can read the repository knows it",
+				"make a new one with `gwc keys new`, which prints the key once and the hash to write here",
+			}
+			break
+		}
+		d.Help = []string{
+			"put the secret into an environment variable or a file, and name that here",
+			"replace the secret at its vendor: whoever can read the repository knows it",
+		}
+	case t.Is == "keyhash" && strings.Contains(wrong, "upper-case"):
+		w.rewrite(&d, v, "write the digits in lower case", strings.ToLower(is))
+	case t.Is == "host" && strings.Contains(wrong, "upper-case"):
+		w.rewrite(&d, v, "write the host in lower case", strings.ToLower(is))
+	case t.Is == "basepath" && strings.HasSuffix(is, "/") && scalars["basepath"].check(strings.TrimRight(is, "/")) == "":
+		w.rewrite(&d, v, "remove the slash at the end", strings.TrimRight(is, "/"))
+	case t.Is == "duration" && isDigits(is):
+		d.Help = []string{fmt.Sprintf("add the unit: %q is %s seconds", is+"s", is)}
+	}
+	w.report(d)
+}
+
+// label checks a label of a map.
+func (w *walker) label(label string, v cue.Value, t *language.Type) {
+	s, ok := scalars[t.Is]
+	if !ok {
+		return
+	}
+	wrong := s.check(label)
+	if wrong == "" {
+		return
+	}
+	thing := "label"
+	if len(w.path) > 0 {
+		thing = "in " + strconv.Quote(w.path[len(w.path)-1])
+	}
+	if strings.HasPrefix(wrong, `"`) {
+		thing += ","
+	}
+	d := diag.Diagnostic{
+		Code:    s.code,
+		Summary: fmt.Sprintf("%s %s, expected %s", thing, wrong, s.words),
+		Path:    append(slices.Clone(w.path), label),
+		Primary: diag.Label{Span: w.where(v).key},
+	}
+	w.report(d)
+}
+
+func isDigits(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 32)
+	return err == nil
+}
+
+// formError is what is wrong with a text, after its quoted form.
+type formError string
+
+func (e formError) Error() string { return string(e) }
+
+// parseDuration reads durations as the language writes them: whole numbers with the units ms, s, m and h.
+func parseDuration(s string) (time.Duration, error) {
+	switch {
+	case isDigits(s):
+		return 0, formError("has no unit")
+	case !durationForm.MatchString(s):
+		return 0, formError("is not a duration")
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, formError("is too long")
+	}
+	return d, nil
+}
+
+// parseSize reads sizes: "512KB", powers of 1024.
+func parseSize(s string) (int64, bool) {
+	i := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+	if i <= 0 {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s[:i], 10, 64)
+	units := map[string]uint{"B": 0, "KB": 10, "MB": 20, "GB": 30}
+	shift, ok := units[s[i:]]
+	if err != nil || !ok || n > 1<<32 {
+		return 0, false
+	}
+	return n << shift, true
+}
+
+func checkAddress(s string) string {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return strconv.Quote(s) + " has no port"
+	}
+	host, port := s[:i], s[i+1:]
+	if n, err := strconv.ParseUint(port, 10, 32); err != nil || len(port) > 5 {
+		return strconv.Quote(s) + " has no port number"
+	} else if n > 65535 {
+		return strconv.Quote(s) + " has a port above 65535"
+	}
+	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		if a, err := netip.ParseAddr(host[1 : len(host)-1]); err != nil || !a.Is6() {
+			return strconv.Quote(s) + " has no IPv6 address in its brackets"
+		}
+		return ""
+	}
+	if strings.Contains(host, ":") {
+		return strconv.Quote(s) + " has an IPv6 address without brackets"
+	}
+	if !hostNameForm.MatchString(host) {
+		return strconv.Quote(s) + " has no valid host"
+	}
+	return ""
+}
+
+func checkURL(s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case strings.ContainsAny(s, " \t\r\n"):
+		return strconv.Quote(s) + " has white space in it"
+	case err != nil:
+		return "is not a URL" // The error would quote it, and with it a password.
+	case u.User != nil:
+		return clear
+	case u.Scheme != "http" && u.Scheme != "https":
+		return strconv.Quote(s) + ` does not begin with "http://" or "https://"`
+	case !strings.HasPrefix(s, u.Scheme+"://"):
+		return strconv.Quote(s) + ` does not begin with "http://" or "https://"`
+	case u.Hostname() == "":
+		return strconv.Quote(s) + " has no host"
+	case u.Port() != "" && !validPort(u.Port()), strings.HasSuffix(u.Host, ":"):
+		return strconv.Quote(s) + " has no valid port"
+	case u.RawQuery != "" || u.ForceQuery:
+		return "has a query" // Where keys are often put.
+	case u.Fragment != "" || strings.Contains(s, "#"):
+		return strconv.Quote(s) + " has a fragment"
+	}
+	return ""
+}
+
+func validPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}

@@ -1,0 +1,304 @@
+// Package load reads a repository: the only stage of the compiler that touches files.
+//
+// A tree of files enters; [Sources] leaves: CUE files parsed and sorted into units, and every YAML and JSON file as
+// bytes, because an OpenAPI document may refer to others and no later stage may read. What a file holds beyond its
+// syntax is not this package's business.
+//
+// A unit is what is evaluated together: the platform (files of the root folder and below platform/), and each folder
+// below tenants/. Units know each other by names only, so that two teams cannot break each other's evaluation and a
+// large repository is evaluated in parallel. cue/load was refused for this: it adds the files of parent folders to
+// each package, walks modules and registries, and gives no place to bound what is read.
+//
+// Invariants: Sources depends on names and contents alone, never on the order of the directory or on the clock; paths
+// are relative to the root with forward slashes; no link is followed out of the repository; every size is bounded.
+package load
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"cuelang.org/go/cue/ast"
+
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// Bounds of what is read. A repository that needs more is one where something else went wrong, such as a call log
+// that was committed.
+const (
+	// MaxCUE is the size of a CUE file in bytes.
+	MaxCUE = 1 << 20
+	// MaxDocument is the size of a YAML or JSON file in bytes.
+	MaxDocument = 32 << 20
+	// MaxTotal is the size of all files together in bytes.
+	MaxTotal = 512 << 20
+	// MaxFiles is the number of files that are read.
+	MaxFiles = 200_000
+	// maxDepth is how deep folders may lie.
+	maxDepth = 32
+)
+
+// Sources is a repository as it was read. It is immutable, but for one thing: evaluating the syntax trees of a unit
+// resolves their identifiers in place, so that one Sources may be checked many times, but not at the same time.
+type Sources struct {
+	// Units holds the platform first, then the tenants' folders by name. Units without a CUE file are absent.
+	Units []Unit
+	// Files holds every file that was read, by path: CUE, YAML and JSON.
+	Files map[string][]byte
+	// Oversize holds the size of YAML and JSON files that were not read because they are larger than MaxDocument.
+	Oversize map[string]int64
+}
+
+// Unit is a set of files that are evaluated together.
+type Unit struct {
+	// Tenant is the name of the folder below tenants/; "" is the platform.
+	Tenant string
+	// Files holds the unit's files by path.
+	Files []File
+	// Broken says that a file of the unit could not be parsed and is missing in Files.
+	Broken bool
+}
+
+// File is a parsed CUE file.
+type File struct {
+	Path   string
+	Data   []byte
+	Syntax *ast.File
+}
+
+// Dir reads the repository in a folder of the machine. Links that lead out of the folder are refused.
+func Dir(name string) (*Sources, diag.Report, error) {
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, diag.Report{}, err
+	}
+	defer root.Close()
+	return Load(root.FS())
+}
+
+// Load reads the repository in a file system, whose Open must not follow links out of it (as that of [os.Root]). What
+// is wrong with the repository is in the report, and Sources holds the rest; the error is what the machine got wrong.
+func Load(fsys fs.FS) (*Sources, diag.Report, error) {
+	l := loader{fsys: fsys, src: &Sources{Files: map[string][]byte{}, Oversize: map[string]int64{}}}
+	if err := l.folder(".", 0); err != nil {
+		return nil, diag.Report{}, err
+	}
+	if err := l.read(); err != nil {
+		return nil, diag.Report{}, err
+	}
+	l.sort()
+	return l.src, l.report, nil
+}
+
+type loader struct {
+	fsys   fs.FS
+	src    *Sources
+	report diag.Report
+	found  []*found
+	total  int64
+	full   bool
+	said   map[string]bool // reserved folders that were reported
+}
+
+// found is a file on its way into Sources.
+type found struct {
+	path     string
+	size     int64
+	data     []byte
+	syntax   *ast.File
+	err      error
+	problems []diag.Diagnostic
+}
+
+func (f *found) cue() bool { return strings.HasSuffix(f.path, ".cue") }
+
+// folder collects the files of a folder and those below it.
+func (l *loader) folder(dir string, depth int) error {
+	entries, err := fs.ReadDir(l.fsys, dir)
+	if err != nil {
+		return err
+	}
+	if dir != "." && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "cue.mod" }) {
+		return nil // Another module, which is not part of this repository's package.
+	}
+	for _, e := range entries {
+		name := e.Name()
+		p := path.Join(dir, name)
+		if name[0] == '.' || name[0] == '_' {
+			continue // Hidden, and as in CUE.
+		}
+		if e.IsDir() {
+			switch {
+			case name == "cue.mod":
+				if dir == "." {
+					if err := l.vendored(); err != nil {
+						return err
+					}
+				}
+			case name == "node_modules" || name == "testdata":
+			case depth == maxDepth:
+				l.report.Add(tooDeep(p))
+			default:
+				if err := l.folder(p, depth+1); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		switch path.Ext(name) {
+		case ".cue", ".yaml", ".yml", ".json":
+		default:
+			continue
+		}
+		if err := l.file(p, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *loader) file(p string, e fs.DirEntry) error {
+	info, err := fs.Stat(l.fsys, p)
+	if e.Type()&fs.ModeSymlink != 0 && (err != nil || !info.Mode().IsRegular() || l.leaves(p)) {
+		l.report.Add(badLink(p))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() || l.full {
+		return nil
+	}
+	f := &found{path: p, size: info.Size()}
+	switch {
+	case len(l.found) == MaxFiles || l.total+f.size > MaxTotal:
+		l.report.Add(tooMuch(p))
+		l.full = true
+	case f.cue() && f.size > MaxCUE:
+		l.report.Add(tooLarge(p, f.size))
+		l.found = append(l.found, f) // Its unit is broken.
+	case f.size > MaxDocument:
+		l.src.Oversize[p] = f.size
+	default:
+		l.total += f.size
+		l.found = append(l.found, f)
+	}
+	return nil
+}
+
+// leaves reports whether a link names a place outside of the root, for file systems that can tell.
+func (l *loader) leaves(p string) bool {
+	links, ok := l.fsys.(fs.ReadLinkFS)
+	if !ok {
+		return false
+	}
+	for range 40 {
+		to, err := links.ReadLink(p)
+		if err != nil {
+			return false // Not a link any more.
+		}
+		if path.IsAbs(to) {
+			return true
+		}
+		p = path.Join(path.Dir(p), to)
+		if p == ".." || strings.HasPrefix(p, "../") {
+			return true
+		}
+	}
+	return true
+}
+
+// read reads and parses what was found, by as many workers as there are processors.
+func (l *loader) read() error {
+	var wg sync.WaitGroup
+	work := make(chan *found)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for f := range work {
+				if f.cue() && f.size > MaxCUE {
+					continue
+				}
+				f.data, f.err = fs.ReadFile(l.fsys, f.path)
+				if f.err == nil && f.cue() {
+					f.syntax, f.problems = parse(f.path, f.data)
+				}
+			}
+		})
+	}
+	for _, f := range l.found {
+		work <- f
+	}
+	close(work)
+	wg.Wait()
+	var errs []error
+	for _, f := range l.found {
+		if f.err != nil {
+			errs = append(errs, fmt.Errorf("read %s: %w", f.path, f.err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sort puts what was read where it belongs.
+func (l *loader) sort() {
+	slices.SortFunc(l.found, func(a, b *found) int { return cmp.Compare(a.path, b.path) })
+	units := map[string]*Unit{}
+	for _, f := range l.found {
+		if f.data != nil || f.size == 0 {
+			l.src.Files[f.path] = f.data
+		}
+		if !f.cue() {
+			l.alien(f)
+			continue
+		}
+		if strings.HasSuffix(f.path, "_tool.cue") || strings.HasSuffix(f.path, "_test.cue") {
+			continue // Commands and tests of CUE's own, which are not part of a package.
+		}
+		tenant, ok := unitOf(f.path)
+		if !ok {
+			l.stray(f)
+			continue
+		}
+		u := units[tenant]
+		if u == nil {
+			u = &Unit{Tenant: tenant}
+			units[tenant] = u
+		}
+		l.report.Add(f.problems...)
+		if f.syntax == nil {
+			u.Broken = true
+			continue
+		}
+		if d, ok := checkPackage(f); !ok {
+			l.report.Add(d)
+			u.Broken = true
+			continue
+		}
+		u.Files = append(u.Files, File{Path: f.path, Data: f.data, Syntax: f.syntax})
+	}
+	for _, u := range units {
+		l.src.Units = append(l.src.Units, *u)
+	}
+	slices.SortFunc(l.src.Units, func(a, b Unit) int { return cmp.Compare(a.Tenant, b.Tenant) })
+}
+
+// unitOf returns the unit that a CUE file belongs to, if to any.
+func unitOf(p string) (tenant string, ok bool) {
+	parts := strings.Split(p, "/")
+	switch {
+	case len(parts) == 1:
+		return "", true
+	case parts[0] == "platform":
+		return "", true
+	case parts[0] == "tenants" && len(parts) > 2:
+		return parts[1], true
+	}
+	return "", false
+}

@@ -1,0 +1,309 @@
+package load
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/scanner"
+	"cuelang.org/go/cue/token"
+
+	"github.com/gwc-dev/gwc/schema/diag"
+
+	language "github.com/gwc-dev/gwc/schema/cue"
+)
+
+// The rules of this package; each has its page in schema/rules.
+const (
+	codeSyntax    diag.Code = "GWC1001"
+	codePackage   diag.Code = "GWC1003"
+	codeStray     diag.Code = "GWC1004"
+	codeNotYet    diag.Code = "GWC1010"
+	codeSize      diag.Code = "GWC1011"
+	codeLink      diag.Code = "GWC1012"
+	codeAttribute diag.Code = "GWC1013"
+	codeVendored  diag.Code = "GWC1014"
+)
+
+// packageName is the package that files of a repository belong to.
+const packageName = "gateway"
+
+// maxNesting bounds brackets within brackets: the parser recurses, and a Go stack that overflows cannot be caught.
+const maxNesting = 500
+
+// parse returns the syntax tree of a file, or nil and what is wrong with it.
+func parse(name string, data []byte) (*ast.File, []diag.Diagnostic) {
+	if at := tooNested(data); at >= 0 {
+		pos := position(data, at)
+		return nil, []diag.Diagnostic{{
+			Code:    codeSyntax,
+			Summary: fmt.Sprintf("brackets are nested more than %d deep", maxNesting),
+			Primary: diag.Label{Span: diag.Span{File: name, Start: pos, End: position(data, at+1)}},
+		}}
+	}
+	f, err := parser.ParseFile(name, data)
+	if err != nil {
+		// What follows the first error of a file is most often its consequence.
+		e := errors.Errors(err)[0]
+		format, args := e.Msg()
+		at := e.Position()
+		offset := 0
+		if at.IsValid() {
+			offset = min(at.Offset(), len(data))
+		}
+		return nil, []diag.Diagnostic{{
+			Code:    codeSyntax,
+			Summary: "syntax error: " + strings.TrimSpace(fmt.Sprintf(format, args...)),
+			Primary: diag.Label{Span: tokenAt(name, data, offset)},
+		}}
+	}
+	return f, attributes(name, f)
+}
+
+// tooNested returns the offset of the bracket that is nested too deeply, or -1. Brackets in strings and comments
+// count as well; no file that people write comes near the bound.
+func tooNested(data []byte) int {
+	depth := 0
+	for i, c := range data {
+		switch c {
+		case '(', '[', '{':
+			if depth++; depth > maxNesting {
+				return i
+			}
+		case ')', ']', '}':
+			depth = max(0, depth-1)
+		}
+	}
+	return -1
+}
+
+// tokenAt returns the span of the token that begins at an offset.
+func tokenAt(name string, data []byte, offset int) diag.Span {
+	var s scanner.Scanner
+	rest := data[offset:]
+	file := token.NewFile(name, -1, len(rest))
+	s.Init(file, rest, func(token.Pos, string, []any) {}, 0)
+	n := 0
+	if pos, tok, lit := s.Scan(); tok != token.EOF {
+		text := lit
+		if text == "" || text == "\n" {
+			text = tok.String()
+			if text == "\n" {
+				text = ""
+			}
+		}
+		if pos.Offset() == 0 {
+			n = len(text)
+		}
+	}
+	if i := bytes.IndexByte(rest, '\n'); i >= 0 {
+		n = min(n, i)
+	}
+	n = min(n, len(rest))
+	return diag.Span{File: name, Start: position(data, offset), End: position(data, offset+n)}
+}
+
+// position turns an offset into a place.
+func position(data []byte, offset int) diag.Pos {
+	before := data[:offset]
+	return diag.Pos{
+		Line:   bytes.Count(before, []byte{'\n'}) + 1,
+		Col:    offset - bytes.LastIndexByte(before, '\n'),
+		Offset: offset,
+	}
+}
+
+func span(name string, n ast.Node) diag.Span {
+	start, end := n.Pos(), n.End()
+	return diag.Span{
+		File:  name,
+		Start: diag.Pos{Line: start.Line(), Col: start.Column(), Offset: start.Offset()},
+		End:   diag.Pos{Line: end.Line(), Col: end.Column(), Offset: end.Offset()},
+	}
+}
+
+// attributes refuses attributes that make CUE read a file or a value differently: gwc evaluates files as they stand,
+// and silence would leave them without effect.
+func attributes(name string, f *ast.File) []diag.Diagnostic {
+	var out []diag.Diagnostic
+	ast.Walk(f, func(n ast.Node) bool {
+		a, ok := n.(*ast.Attribute)
+		if !ok {
+			return true
+		}
+		switch key := a.Name(); key {
+		case "if", "ignore", "tag", "embed":
+			out = append(out, diag.Diagnostic{
+				Code:    codeAttribute,
+				Summary: fmt.Sprintf("attribute %q has no effect in gwc", "@"+key),
+				Primary: diag.Label{Span: span(name, a)},
+				Notes:   []string{"gwc evaluates every file as it stands: nothing is injected, embedded or left out"},
+				Help:    []string{"write the value, or remove the attribute"},
+			})
+		}
+		return true
+	}, nil)
+	return out
+}
+
+// checkPackage reports a file that is not of the package "gateway".
+func checkPackage(f *found) (diag.Diagnostic, bool) {
+	for _, d := range f.syntax.Decls {
+		p, ok := d.(*ast.Package)
+		if !ok {
+			continue
+		}
+		if p.Name.Name == packageName {
+			return diag.Diagnostic{}, true
+		}
+		at := span(f.path, p.Name)
+		return diag.Diagnostic{
+			Code:    codePackage,
+			Summary: fmt.Sprintf("file is of package %q, expected %q", p.Name.Name, packageName),
+			Primary: diag.Label{Span: at},
+			Fixes:   []diag.Fix{{Title: "make it a part of the gateway", Edits: []diag.Edit{{Span: at, New: packageName}}}},
+		}, false
+	}
+	start := diag.Pos{Line: 1, Col: 1}
+	at := diag.Span{File: f.path, Start: start, End: start}
+	return diag.Diagnostic{
+		Code:    codePackage,
+		Summary: fmt.Sprintf("file has no package clause, expected \"package %s\"", packageName),
+		Primary: diag.Label{Span: at},
+		Fixes: []diag.Fix{{
+			Title: "add the package clause", Safe: true,
+			Edits: []diag.Edit{{Span: at, New: "package " + packageName + "\n\n"}},
+		}},
+	}, false
+}
+
+// stray reports a CUE file that lies in no unit.
+func (l *loader) stray(f *found) {
+	if f.syntax == nil || f.syntax.PackageName() != packageName {
+		return // Not ours.
+	}
+	at := diag.Span{File: f.path, Start: diag.Pos{Line: 1, Col: 1}, End: diag.Pos{Line: 1, Col: 1}}
+	for _, d := range f.syntax.Decls {
+		if p, ok := d.(*ast.Package); ok {
+			at = span(f.path, p.Name)
+		}
+	}
+	switch folder, _, _ := strings.Cut(f.path, "/"); folder {
+	case "env", "tests":
+		if l.said[folder] {
+			return
+		}
+		if l.said == nil {
+			l.said = map[string]bool{}
+		}
+		l.said[folder] = true
+		l.report.Add(diag.Diagnostic{
+			Code:    codeNotYet,
+			Summary: fmt.Sprintf("the folder %q is part of the language but not built yet", folder+"/"),
+			Primary: diag.Label{Span: at},
+			Help:    []string{"move the files out of the repository until a later version of gwc"},
+		})
+	default:
+		l.report.Add(diag.Diagnostic{
+			Code:     codeStray,
+			Severity: diag.Warning,
+			Summary:  fmt.Sprintf("file %q is of package %q but lies where gwc does not look", f.path, packageName),
+			Primary:  diag.Label{Span: at},
+			Notes:    []string{"files lie in the root folder, below platform/, or below tenants/<tenant>/"},
+		})
+	}
+}
+
+// configuration holds the fields by which a YAML or JSON file is known to be meant as configuration.
+var configuration = []string{"gateway", "providers", "models", "upstreams", "apis", "tenants"}
+
+// alien reports a YAML or JSON file that holds configuration in place of a CUE file.
+func (l *loader) alien(f *found) {
+	dir := path.Dir(f.path)
+	if dir != "." && dir != "platform" || path.Ext(f.path) == ".json" {
+		return
+	}
+	rest := f.data
+	for offset := 0; len(rest) > 0; {
+		line, after, _ := bytes.Cut(rest, []byte{'\n'})
+		if key, _, ok := bytes.Cut(line, []byte{':'}); ok {
+			for _, c := range configuration {
+				if string(key) != c {
+					continue
+				}
+				l.report.Add(diag.Diagnostic{
+					Code:    codeNotYet,
+					Summary: "configuration in YAML is part of the language but not built yet",
+					Primary: diag.Label{Span: diag.Span{
+						File: f.path, Start: position(f.data, offset), End: position(f.data, offset+len(key)),
+					}},
+					Help: []string{fmt.Sprintf("write it as CUE: %s", strings.TrimSuffix(f.path, path.Ext(f.path))+".cue")},
+				})
+				return
+			}
+		}
+		offset += len(line) + 1
+		rest = after
+	}
+}
+
+// vendoredDir is where `gwc init` puts the language, for plain `cue vet` and editors.
+const vendoredDir = "cue.mod/pkg/" + language.ImportPath
+
+// vendored warns when the language in the repository is not the one in this binary.
+func (l *loader) vendored() error {
+	if _, err := fs.Stat(l.fsys, vendoredDir); err != nil {
+		return nil // Not vendored, which is fine for gwc.
+	}
+	for _, want := range language.Files() {
+		p := path.Join(vendoredDir, want.Name)
+		got, err := fs.ReadFile(l.fsys, p)
+		if err == nil && bytes.Equal(got, want.Data) {
+			continue
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		line := diag.Pos{Line: 1, Col: 1}
+		l.report.Add(diag.Diagnostic{
+			Code:     codeVendored,
+			Severity: diag.Warning,
+			Summary:  "the vendored schema is not the one of this gwc",
+			Primary:  diag.Label{Span: diag.Span{File: p, Start: line, End: line}},
+			Notes:    []string{"gwc checks with its own schema; `cue vet` and editors check with the vendored one"},
+			Help:     []string{"run `gwc init` in the repository to bring the vendored schema up to date"},
+		})
+		return nil
+	}
+	return nil
+}
+
+func badLink(p string) diag.Diagnostic {
+	return whole(codeLink, p, fmt.Sprintf("link %q leads out of the repository or to nothing that can be read", p))
+}
+
+func tooLarge(p string, size int64) diag.Diagnostic {
+	return whole(codeSize, p, fmt.Sprintf("file %q has %d bytes, expected at most %d", p, size, MaxCUE))
+}
+
+func tooMuch(p string) diag.Diagnostic {
+	d := whole(codeSize, p, fmt.Sprintf("the repository holds more than %d CUE, YAML and JSON files or more than %d MB of them", MaxFiles, MaxTotal>>20))
+	d.Notes = []string{"reading stopped at this file"}
+	return d
+}
+
+func tooDeep(p string) diag.Diagnostic {
+	return whole(codeSize, p, "folder "+strconv.Quote(p)+" lies more than "+strconv.Itoa(maxDepth)+" deep")
+}
+
+// whole is an error about a file as such.
+func whole(code diag.Code, p, summary string) diag.Diagnostic {
+	line := diag.Pos{Line: 1, Col: 1}
+	return diag.Diagnostic{Code: code, Summary: summary, Primary: diag.Label{Span: diag.Span{File: p, Start: line, End: line}}}
+}
