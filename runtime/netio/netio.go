@@ -2,14 +2,29 @@
 //
 // It offers event-driven connections that never block their caller: bytes that arrive are pushed to a [Handler];
 // bytes to send are given to [Conn.Write], which writes to the socket at once and queues what the socket does not
-// take. The same contract holds for clear text and TLS, on a poller or on the bulk lane, for accepted and dialled
-// connections, so that the HTTP state machines above it are written once.
+// take. The same contract holds for clear text and TLS, for accepted and dialled connections, so that the HTTP state
+// machines above it are written once.
+//
+// What is used of netpoll is its poller: Poll and FDOperator, the epoll loop with its operator cache, its guard
+// against stale events, and its hang-up path. Its Connection, above them, is refused. It reads without end into a
+// buffer that grows to 8 MB, allocates with each event, keeps 8 KB for each idle connection, spins when bytes are left
+// or when a handler closes, and gives a descriptor back only through a Detach that may lose bytes. Here the poller
+// calls us instead, so none of these can happen: a connection reads at most one buffer of 64 KB per event, the buffer
+// belongs to the poller and not to the connection, a paused connection is taken out of the read set, and the queue is
+// written by the poller when the socket has room. An idle connection costs no buffer and no goroutine.
+//
+// The invariants: no callback runs after Closed; Data calls of one connection never overlap; a descriptor is closed
+// only when no callback of it is running and no writer holds its mutex, so that a reused number is never touched; and
+// nothing on a poller waits, for a lock held across I/O, for a socket, or for another poller.
+//
+// A peer's FIN counts as the end of the connection, as it does in nginx when it proxies: what arrived before it is
+// delivered, then comes Closed, and what was still queued is dropped. Half-closed clients get no answer.
 package netio
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
-	"net/netip"
 	"time"
 )
 
@@ -22,11 +37,21 @@ type Handler interface {
 	Data(b []byte)
 	// Drained says that the output queue, which was not empty after a Write, has been written out.
 	Drained()
-	// Timeout says that the time set with SetTimeout has passed.
+	// Timeout says that the time set with SetTimeout has passed. It may have been under way already while SetTimeout
+	// was called again; a Handler that cares asks [Conn.Expired] under its mutex.
 	Timeout()
-	// Closed is the last event and comes exactly once, also after Close and Abort. err tells why: io.EOF for the
-	// peer's close, ErrWriteTimeout, ErrOverflow, ErrAborted, or what the socket said.
+	// Closed is the last event and comes exactly once, also after Close and Abort, and after all other callbacks have
+	// returned. err tells why: io.EOF for the peer's close, ErrClosed after Close, ErrAborted after Abort,
+	// ErrWriteTimeout, ErrOverflow, ErrHandedOver, ErrLoopClosed, or what the socket or TLS said.
 	Closed(err error)
+}
+
+// HungUpHandler is what a [Handler] may implement besides, to hear at once of a peer that goes away while the
+// connection is paused. Without it, Closed comes only after Resume, when the bytes that arrived first are delivered.
+type HungUpHandler interface {
+	// HungUp says that the peer has closed or reset the connection, with bytes perhaps still unread. The Handler may
+	// Abort, or do nothing and Resume when it wants the rest.
+	HungUp()
 }
 
 // Options of a [Loop]. Zero values mean the defaults in brackets.
@@ -41,36 +66,39 @@ type Options struct {
 // ListenOptions say how a listener treats its connections.
 type ListenOptions struct {
 	TLS *tls.Config // nil: clear text. ALPN decides between Accept and HandOver ("h2").
-	// Accept makes the Handler of a new connection (after the TLS handshake, which runs off the poller).
+	// Accept makes the Handler of a new connection (after the TLS handshake, which runs off the poller). It runs
+	// before any other callback of that connection, and never on a poller. A nil Handler closes the connection.
 	Accept func(c *Conn) Handler
 	// HandOver takes connections that the event-driven codec does not serve (HTTP/2): ALPN "h2", or clear text that
-	// begins with the HTTP/2 preface. The net.Conn (a *tls.Conn under TLS) yields all bytes from the first.
+	// begins with the HTTP/2 preface. The net.Conn (a *tls.Conn under TLS) yields all bytes from the first. It runs on
+	// a goroutine of its own and may block. In clear text, where Accept was called already, its Handler gets
+	// Closed(ErrHandedOver) first.
 	// nil: no "h2" is offered and the preface is treated as any other bytes.
 	HandOver func(c net.Conn)
 	// HandshakeTimeout bounds the TLS handshake, and for clear text nothing. [10 s]
 	HandshakeTimeout time.Duration
 }
 
-// The methods that this package provides (the implementation's file and comments say more):
-//
-//	func New(o Options) (*Loop, error)
-//	func (l *Loop) Listen(addr string, o ListenOptions) (*Listener, error)
-//	func (l *Loop) Dial(ctx context.Context, addr string, timeout time.Duration, newHandler func(*Conn) Handler) (*Conn, error)  // blocks: never call it from a callback
-//	func (l *Loop) Close(ctx context.Context) error            // stops pollers' work for this Loop, waits for its goroutines
-//	func (ln *Listener) Addr() net.Addr
-//	func (ln *Listener) Close() error                          // stops accepting; open connections stay
-//
-//	func (c *Conn) Write(b []byte) error      // never blocks, never keeps b
-//	func (c *Conn) Queued() int               // bytes that wait in the output queue
-//	func (c *Conn) Pause()                    // stop reading from the peer (moves to the bulk lane): at most what is already read still comes
-//	func (c *Conn) Resume()
-//	func (c *Conn) Close()                    // after the queue is written out; then shutdown. Safe on a poller
-//	func (c *Conn) Abort()                    // at once
-//	func (c *Conn) SetTimeout(d time.Duration) // one timer, on the wheel (resolution ~100 ms); 0 clears; a new call replaces the old
-//	func (c *Conn) RemoteAddr() netip.AddrPort
-//	func (c *Conn) LocalAddr() netip.AddrPort
-//	func (c *Conn) TLS() *tls.ConnectionState // nil in clear text
-
+// The reasons that Closed and the methods of [Conn] give.
 var (
-	_ netip.AddrPort
+	ErrClosed           = errors.New("netio: connection closed by this side")
+	ErrAborted          = errors.New("netio: connection aborted by this side")
+	ErrWriteTimeout     = errors.New("netio: the peer does not read: queued output made no progress in time")
+	ErrOverflow         = errors.New("netio: the peer reads too slowly: the output queue is full")
+	ErrHandedOver       = errors.New("netio: connection handed over")
+	ErrHandshakeTimeout = errors.New("netio: TLS handshake not finished in time")
+	ErrLoopClosed       = errors.New("netio: loop closed")
+)
+
+const (
+	readSize   = 64 << 10  // what one event reads at most, and so what one Data call carries at most
+	plainSize  = 32 << 10  // what one Data call carries at most under TLS: two full records
+	flushSize  = 256 << 10 // what one event writes of a queue at most, so that a fast reader does not keep its poller
+	feedSize   = 64 << 10  // when a feed holds this much, reading stops; it may hold one more read
+	lingerTime = 2 * time.Second
+	lingerMax  = 16 << 20 // bytes that are read and thrown away after Close
+
+	defaultMaxQueue         = 4 << 20
+	defaultWriteTimeout     = 30 * time.Second
+	defaultHandshakeTimeout = 10 * time.Second
 )
