@@ -6,7 +6,7 @@ package http1
 var (
 	errBareCR           = &Error{400, "a carriage return without a line feed"}
 	errBareLF           = &Error{400, "a line feed without a carriage return"}
-	errBlankLines       = &Error{400, "more than one empty line before the message"}
+	errBlankLines       = &Error{400, "too many empty lines before the message"}
 	errMethod           = &Error{400, "a malformed method"}
 	errUnknownMethod    = &Error{501, "an unknown method"}
 	errConnect          = &Error{501, "the method CONNECT is not offered"}

@@ -2,22 +2,28 @@ package http1
 
 import "bytes"
 
+// maxBlankLines is how many empty lines before a message are skipped. RFC 9112 §2.2 asks for one at least; old clients
+// send one or two after a body. An empty line cannot be read as anything else, but skipping must end somewhere.
+const maxBlankLines = 2
+
 // Paths that stand in no message. They are never written to.
 var (
 	rootPath     = []byte("/")
 	asteriskPath = []byte("*")
 )
 
-// ParseRequest reads a request head at the beginning of b. n > 0: the head took n bytes (with the blank line, and one
-// empty line before it if there was one). n == 0 and err == nil: b is incomplete, call again with the same bytes and
+// ParseRequest reads a request head at the beginning of b. n > 0: the head took n bytes (with the blank line, and up to
+// two empty lines before it if there were any). n == 0 and err == nil: b is incomplete, call again with the same bytes and
 // more. Bytes that are already wrong are refused at once, also in an incomplete line, so that garbage does not sit out
 // a timeout.
 //
 // A call with a head that has grown looks only at what is new, until the head is complete; the offsets that this needs
 // are kept in h. Call [Head.Reset] before other bytes when the last call was incomplete.
 //
+// CONNECT alone gives both n and an error: its head is read, and what it asks for is not offered (501).
+//
 // Refused are, by RFC 9112: everything that is not its grammar; obs-fold; bare CR and LF; a method that is not in the
-// table of known ones (501), CONNECT (501), versions other than 1.0 and 1.1 (505); Content-Length with
+// table of known ones (501), versions other than 1.0 and 1.1 (505); Content-Length with
 // Transfer-Encoding in either order, two of either, also when equal; every Transfer-Encoding but "chunked", and any in
 // HTTP/1.0; no Host or two, or one that is empty or no uri-host (an empty Host is legal for URIs without an authority,
 // but http URIs have one; beside an absolute-form target, whose authority replaces it, it may be empty); user
@@ -48,15 +54,14 @@ func (h *Head) parse(b []byte, l Limits, response bool) (n int, err *Error) {
 	}
 	h.clear()
 	p := 0
-	if len(v) > 0 && v[0] == '\r' && !response {
-		// RFC 9112 §2.2: at least one empty line before the request line SHOULD be ignored. One is.
-		if len(v) > 1 && v[1] != '\n' {
+	for p < len(v) && v[p] == '\r' {
+		if p+1 < len(v) && v[p+1] != '\n' {
 			return h.more(len(v), most, errBareCR)
 		}
-		if len(v) > 2 && v[2] == '\r' {
+		if p == 2*maxBlankLines {
 			return h.more(len(v), most, errBlankLines)
 		}
-		p = min(2, len(v))
+		p = min(p+2, len(v))
 	}
 	h.line, h.inFields = p, false
 	if p < len(v) {
@@ -77,9 +82,9 @@ func (h *Head) parse(b []byte, l Limits, response bool) (n int, err *Error) {
 			} else {
 				err = h.checkRequest()
 			}
-			if err == nil {
+			if err == nil || err == errConnect {
 				h.seen = 0
-				return h.line, nil
+				return h.line, err
 			}
 		}
 	}
@@ -163,9 +168,6 @@ func (h *Head) requestLine(b []byte, p int) (next int, err *Error) {
 	if !knownMethod(h.Method) {
 		return 0, errUnknownMethod
 	}
-	if string(h.Method) == "CONNECT" {
-		return 0, errConnect
-	}
 	start := i + 1
 	end := targetEnd(b, start)
 	if end == len(b) {
@@ -191,7 +193,10 @@ func (h *Head) requestLine(b []byte, p int) (next int, err *Error) {
 	if b[next+1] != '\n' {
 		return 0, errBareCR
 	}
-	return next + 2, h.target()
+	if err := h.target(); err != nil {
+		return 0, err
+	}
+	return next + 2, nil
 }
 
 // badTarget says what is wrong with a byte that ended a target where none may end.
@@ -232,9 +237,18 @@ func version(b []byte, p int) (minor uint8, next int, err *Error) {
 // target takes the request target apart by its form (RFC 9112 §3.2).
 func (h *Head) target() *Error {
 	t := h.Target
+	if string(h.Method) == "CONNECT" {
+		// The authority-form always has a port (RFC 9112 §3.2.3).
+		if colon := bytes.LastIndexByte(t, ':'); colon < 0 || !validHost(t) || t[len(t)-1] == ']' {
+			return errTarget
+		}
+		h.Host = t
+		return nil
+	}
 	if t[0] != '/' {
 		if len(t) == 1 && t[0] == '*' {
-			if string(h.Method) != "OPTIONS" {
+			// M-SEARCH is UPnP's, and defined with "*" only.
+			if m := string(h.Method); m != "OPTIONS" && m != "M-SEARCH" {
 				return errTarget
 			}
 			h.Path = t
@@ -301,7 +315,13 @@ func (h *Head) checkRequest() *Error {
 	} else if h.Minor == 1 {
 		return errNoHost
 	}
-	return h.connection()
+	if err := h.connection(); err != nil {
+		return err
+	}
+	if string(h.Method) == "CONNECT" {
+		return errConnect
+	}
+	return nil
 }
 
 const longestMethod = len("UPDATEREDIRECTREF") // of those that knownMethod knows

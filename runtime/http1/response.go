@@ -3,7 +3,7 @@ package http1
 // ParseResponse reads a response head at the beginning of b, as [Head.ParseRequest] reads a request's; errors have
 // status 502.
 //
-// Refused are, beyond the grammar of RFC 9112: an empty line before the status line; a status below 100 or with
+// Refused are, beyond the grammar of RFC 9112: a status below 100 or with
 // anything but three digits; Content-Length with Transfer-Encoding, two of either, also when equal (RFC 9112 §6.3
 // allows the sender of equal ones to be forgiven; an upstream that writes them is broken); every Transfer-Encoding but
 // "chunked"; any in HTTP/1.0. A status line that ends after the digits, without the space before an empty reason, is
