@@ -1,0 +1,205 @@
+// Package compiler turns a repository into an artifact. It is one function, [Build], over one table of stages:
+//
+//	load     files → sources                     the only stage that reads files
+//	check    sources → configuration             every field held against the language
+//	openapi  documents → operations              those that the configuration names
+//	lower    configuration, documents → program  defaults explicit, policies merged, one route per operation
+//	link     program → program                   references resolved, collisions found
+//	lint     program → opinions
+//	table    program → artifact                  indices and the routing table, proved unambiguous
+//	emit     artifact → bytes                    provenance, canonical encoding, digest
+//
+// Each stage is a pure function of a package of its own: values in, values and diagnostics out. None prints, reads
+// the clock or keeps state, so the same files give the same bytes on any machine; a test builds twice to hold this.
+// A build has no partial result: where any stage reports an error there is no artifact.
+//
+// Stages go on after errors as far as their input allows, so that one run says all that is wrong; a stage whose input
+// is missing does not run. A framework of passes with dependencies was refused: the order never varies.
+package compiler
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/gwc-dev/gwc/compiler/check"
+	"github.com/gwc-dev/gwc/compiler/emit"
+	"github.com/gwc-dev/gwc/compiler/ir"
+	"github.com/gwc-dev/gwc/compiler/link"
+	"github.com/gwc-dev/gwc/compiler/lint"
+	"github.com/gwc-dev/gwc/compiler/load"
+	"github.com/gwc-dev/gwc/compiler/lower"
+	"github.com/gwc-dev/gwc/compiler/openapi"
+	"github.com/gwc-dev/gwc/compiler/table"
+	"github.com/gwc-dev/gwc/schema/artifact"
+	language "github.com/gwc-dev/gwc/schema/cue"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// Options say what to build.
+type Options struct {
+	// FS is the repository. Its Open must not follow links out of it; see [load.Load]. Where it is nil, Dir is read.
+	FS fs.FS
+	// Dir is the repository's folder.
+	Dir string
+	// Now judges expiries; zero: nothing is said of them. It does not enter the artifact.
+	Now time.Time
+	// StopAfter is the name of the last stage to run; "" is all. "table" is all that finds mistakes.
+	StopAfter string
+	// Tool is written into the artifact: "gwc 0.1.0".
+	Tool string
+	// Revision is written into the artifact: the repository's revision, or "".
+	Revision string
+	// Documents keeps parsed OpenAPI files for the next build. It may be nil.
+	Documents *openapi.Cache
+}
+
+// Result is what a build came to. What stages that did not run would have made is nil.
+type Result struct {
+	Report   diag.Report
+	Sources  *load.Sources
+	Program  *ir.Program
+	Artifact *artifact.Artifact // nil where the report has an error
+	Bytes    []byte
+	Timings  []Timing // of the stages that ran, in order
+}
+
+// Timing is how long a stage took. Metric is its name as a metric.
+type Timing struct {
+	Stage  string
+	Metric string
+	Took   time.Duration
+}
+
+// build is what stages hand on to each other.
+type build struct {
+	options   Options
+	sources   *load.Sources
+	config    *check.Config
+	documents *openapi.Documents
+	program   *ir.Program
+	artifact  *artifact.Artifact
+	bytes     []byte
+	failed    bool // an error was reported
+}
+
+// stage runs one function. It returns a Go error only for what is not the repository's fault: the disk, or a bug.
+type stage struct {
+	name   string
+	metric string
+	run    func(*build) (diag.Report, error)
+	ready  func(*build) bool // its input is there
+}
+
+var stages = []stage{
+	{"load", "gwc_build_load_seconds", func(b *build) (r diag.Report, err error) {
+		if b.options.FS != nil {
+			b.sources, r, err = load.Load(b.options.FS)
+		} else {
+			b.sources, r, err = load.Dir(b.options.Dir)
+		}
+		return r, err
+	}, func(*build) bool { return true }},
+	{"check", "gwc_build_check_seconds", func(b *build) (r diag.Report, err error) {
+		b.config, r = check.Check(b.sources)
+		return r, nil
+	}, func(b *build) bool { return b.sources != nil }},
+	{"openapi", "gwc_build_openapi_seconds", func(b *build) (r diag.Report, err error) {
+		b.documents, r = openapi.Read(openapi.Input{Files: b.sources.Files, Oversize: b.sources.Oversize, Wanted: wanted(b.config), Cache: b.options.Documents})
+		return r, nil
+	}, func(b *build) bool { return b.config != nil }},
+	{"lower", "gwc_build_lower_seconds", func(b *build) (r diag.Report, err error) {
+		b.program, r = lower.Lower(b.config, b.documents)
+		return r, nil
+	}, func(b *build) bool { return b.config != nil }},
+	{"link", "gwc_build_link_seconds", func(b *build) (r diag.Report, err error) {
+		b.program, r = link.Link(b.program)
+		return r, nil
+	}, func(b *build) bool { return b.program != nil }},
+	{"lint", "gwc_build_lint_seconds", func(b *build) (diag.Report, error) {
+		return lint.Lint(b.program, b.options.Now), nil
+	}, func(b *build) bool { return b.program != nil }},
+	{"table", "gwc_build_table_seconds", func(b *build) (r diag.Report, err error) {
+		b.artifact, r = table.Table(b.program)
+		return r, nil
+	}, func(b *build) bool { return b.program != nil }},
+	{"emit", "gwc_build_emit_seconds", func(b *build) (r diag.Report, err error) {
+		b.artifact, b.bytes, r, err = emit.Emit(b.artifact, emit.Provenance{
+			Tool: b.options.Tool, Schema: language.Digest(), Revision: b.options.Revision, Sources: sources(b),
+		})
+		return r, err
+	}, func(b *build) bool { return b.artifact != nil && !b.failed }},
+}
+
+// Stages returns the names of the stages in order.
+func Stages() []string {
+	names := make([]string, len(stages))
+	for i := range stages {
+		names[i] = stages[i].name
+	}
+	return names
+}
+
+// ErrStage is returned where Options.StopAfter is not the name of a stage.
+var ErrStage = errors.New("no such stage")
+
+// Build compiles a repository. Everything that is wrong with it is in the result's report; the error is for the
+// machine's mistakes, a stage that does not exist, and a context that is done.
+func Build(ctx context.Context, o Options) (*Result, error) {
+	if o.StopAfter != "" && !slices.Contains(Stages(), o.StopAfter) {
+		return nil, ErrStage
+	}
+	b := &build{options: o}
+	res := &Result{}
+	for _, s := range stages {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if !s.ready(b) {
+			continue
+		}
+		start := time.Now()
+		report, err := s.run(b)
+		if err != nil {
+			return nil, err
+		}
+		res.Timings = append(res.Timings, Timing{s.name, s.metric, time.Since(start)})
+		res.Report.Merge(report)
+		b.failed = b.failed || report.Failed()
+		if s.name == o.StopAfter {
+			break
+		}
+	}
+	res.Sources, res.Program = b.sources, b.program
+	if !b.failed {
+		res.Artifact, res.Bytes = b.artifact, b.bytes
+	}
+	return res, nil
+}
+
+// wanted lists the documents that the configuration names.
+func wanted(c *check.Config) []openapi.Wanted {
+	l := make([]openapi.Wanted, 0, len(c.APIs))
+	for name, a := range c.APIs {
+		path := []string{"apis", name, "openapi"}
+		l = append(l, openapi.Wanted{File: a.OpenAPI, At: c.Value(path...), Path: path})
+	}
+	return l
+}
+
+// sources are the files that the artifact is made from: the units' and the documents', and no other that happens to
+// lie in the repository.
+func sources(b *build) map[string][]byte {
+	m := map[string][]byte{}
+	for _, u := range b.sources.Units {
+		for _, f := range u.Files {
+			m[f.Path] = f.Data
+		}
+	}
+	for _, f := range b.documents.Read {
+		m[f] = b.sources.Files[f]
+	}
+	return m
+}

@@ -1,0 +1,151 @@
+// Package ir is the program that the compiler reasons about: all definitions of a repository in canonical order, with
+// every default explicit, policies merged, and each operation of each document a route of its own.
+//
+// lower makes a [Program], link resolves its references, lint judges it, table lays it out as an artifact; diff,
+// explain and the rest ask it questions. It differs from the checked configuration, which says what the files say,
+// and from the artifact, which says only what the runtime needs.
+//
+// Values hold no positions but those in OpenAPI documents. The place of everything else is asked of [Program.Places]
+// by its data path, so that ten thousand APIs do not carry spans that nobody looks at.
+package ir
+
+import (
+	"time"
+
+	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// Program is a whole gateway. It is immutable: a stage that changes something returns another Program, which may
+// share what did not change. All slices but Routes, Targets, Endpoints, Keys and Limits are sorted by name.
+type Program struct {
+	Gateway   Gateway
+	Providers []Provider
+	Models    []Model
+	Upstreams []Upstream
+	APIs      []API
+	Tenants   []Tenant
+	Apps      []App   // by tenant, then name
+	Keys      []Key   // by app, then the file's order
+	Routes    []Route // those of models first, then by API, then the document's order, then host
+	Places    Places
+}
+
+// Places knows where in the sources a data path stands; see check.Config.
+type Places interface {
+	Key(path ...string) diag.Span
+	Value(path ...string) diag.Span
+}
+
+// Unresolved is the index of a reference that link has not resolved, or could not.
+const Unresolved = -1
+
+// Ref is a reference to a definition by name. Index is its place in the Program's slice.
+type Ref struct {
+	Name  string
+	Index int
+}
+
+// To returns an unresolved reference.
+func To(name string) Ref { return Ref{Name: name, Index: Unresolved} }
+
+// Gateway is what the process itself needs.
+type Gateway struct {
+	Listeners []Listener
+	Admin     string // "host:port" or ""
+	Calls     artifact.Calls
+}
+
+// Listener is one address that callers connect to. TLS is nil for clear text.
+type Listener struct {
+	Name    string
+	Address string
+	Engine  string
+	TLS     *artifact.TLS
+}
+
+// Provider is an AI vendor account or server.
+type Provider struct {
+	Name        string
+	Kind        string
+	BaseURL     string // without a trailing slash
+	Credentials []string
+	Headers     []artifact.Header // sorted by name
+	Timeouts    artifact.Timeouts
+}
+
+// Model is a name that callers ask for. GivenAttempts tells whether the files say how many attempts there are.
+type Model struct {
+	Name          string
+	Strategy      string
+	Targets       []Target
+	Retry         artifact.Retry
+	GivenAttempts bool
+	Timeouts      artifact.Timeouts
+	MaxTokens     int64
+}
+
+// Target is a (provider, upstream model) pair.
+type Target struct {
+	Provider Ref
+	Model    string
+}
+
+// Upstream is where operations are proxied to.
+type Upstream struct {
+	Name      string
+	Endpoints []artifact.Endpoint // URLs without a trailing slash
+	Timeouts  artifact.Timeouts
+}
+
+// API is a published HTTP API. Owner's name is empty for the platform. Unread tells that its document could not be
+// read, so that it has no routes for a reason that was reported.
+type API struct {
+	Name     string
+	Owner    Ref
+	BasePath string // "" or "/x/y"
+	Hosts    []string
+	Upstream Ref
+	Document string // file
+	Title    string
+	Version  string
+	Unread   bool
+}
+
+// Tenant is a team.
+type Tenant struct {
+	Name   string
+	Owners []string
+}
+
+// App is a calling application. Tenant indexes Program.Tenants.
+type App struct {
+	Name   string
+	Tenant int
+	Models []Ref
+	Limits []artifact.Limit
+}
+
+// Key is an app's key. App indexes Program.Apps; At is its place in the app's list.
+type Key struct {
+	App     int
+	At      int
+	ID      string
+	Hash    [32]byte
+	Expires int64
+}
+
+// Route is one operation on one host. API indexes Program.APIs and is -1 for routes of models.
+type Route struct {
+	ID        string // "petstore.listPets", "ai.chat"
+	Kind      artifact.RouteKind
+	Host      string
+	Method    string
+	Path      string // base path and the document's template
+	API       int
+	Operation string
+	Auth      string
+	Timeout   time.Duration
+	Origin    diag.Span // the method's key in the document; of a route of models: zero
+	PathAt    diag.Span // the path's key in the document
+}

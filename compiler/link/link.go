@@ -1,0 +1,411 @@
+// Package link puts all units of a repository together: it resolves every reference by name and finds what no unit
+// can see alone.
+//
+// A program of lower enters; the same program with its references resolved leaves, and a report. One mistake gives
+// one diagnostic: what follows from an unknown name, such as a definition that nobody uses because its name was
+// misspelt elsewhere, is not reported again, and of two APIs that share a path the collision is said once and not
+// for each of their operations.
+//
+// Resolution by scope (a tenant's own names before the platform's) was refused: a name means the same in every file.
+package link
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gwc-dev/gwc/compiler/ir"
+	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// The codes of this stage. Each has its page in schema/rules.
+const (
+	codeProvider   diag.Code = "GWC2001" // a target's provider does not exist
+	codeModel      diag.Code = "GWC2002" // an app's model does not exist
+	codeUpstream   diag.Code = "GWC2003" // an API's upstream does not exist
+	codeOwner      diag.Code = "GWC2004" // an API's owner is no tenant
+	codeSamePath   diag.Code = "GWC2006" // two APIs on one base path
+	codeKeyID      diag.Code = "GWC2010" // two keys of an app with one id
+	codeKeyHash    diag.Code = "GWC2011" // two keys with one hash
+	codeAddress    diag.Code = "GWC2012" // two listeners on one address
+	codeUnused     diag.Code = "GWC2013" // a definition that nobody uses
+	codeReserved   diag.Code = "GWC2014" // an API with a reserved name
+	codeNeverLimit diag.Code = "GWC2015" // a limit that another one makes void
+	codeTwice      diag.Code = "GWC2016" // an app that lists a model twice
+)
+
+// Link returns the program with its references resolved. Where the report has an error the program is of use only to
+// find more of them.
+func Link(p *ir.Program) (*ir.Program, diag.Report) {
+	q := *p
+	l := linker{p: &q}
+	l.providers()
+	l.upstreams()
+	l.apps()
+	l.keys()
+	l.addresses()
+	l.paths()
+	l.unused()
+	return l.p, l.report
+}
+
+type linker struct {
+	p      *ir.Program
+	report diag.Report
+
+	providersUsed, modelsUsed, upstreamsUsed []bool
+}
+
+// index finds a name among definitions sorted by name.
+func index[T any](list []T, name string, of func(*T) string) int {
+	i, ok := slices.BinarySearchFunc(list, name, func(t T, name string) int { return cmp.Compare(of(&t), name) })
+	if !ok {
+		return ir.Unresolved
+	}
+	return i
+}
+
+func names[T any](list []T, of func(*T) string) []string {
+	l := make([]string, len(list))
+	for i := range list {
+		l[i] = of(&list[i])
+	}
+	return l
+}
+
+func providerName(p *ir.Provider) string { return p.Name }
+func modelName(m *ir.Model) string       { return m.Name }
+func upstreamName(u *ir.Upstream) string { return u.Name }
+func tenantName(t *ir.Tenant) string     { return t.Name }
+
+// unknown reports a reference to a name that is not defined. It returns the index of the definition that was
+// probably meant, which therefore is not unused, or Unresolved.
+func (l *linker) unknown(code diag.Code, kind, user, name string, all []string, path ...string) int {
+	d := diag.Diagnostic{Code: code, Severity: diag.Error, Path: path, Summary: fmt.Sprintf("%s names unknown %s %q", user, kind, name),
+		Primary: diag.Label{Span: l.p.Places.Value(path...)}}
+	best, ok := diag.Nearest(name, all)
+	switch {
+	case ok:
+		d.Primary.Text = fmt.Sprintf("did you mean %q?", best)
+		d.Secondary = []diag.Label{{Span: l.p.Places.Key(kind+"s", best), Text: fmt.Sprintf("%s %q is defined here", kind, best)}}
+		d.Fixes = []diag.Fix{{Title: fmt.Sprintf("name %s %q", kind, best), Edits: []diag.Edit{{Span: d.Primary.Span, New: strconv.Quote(best)}}}}
+	case len(all) == 0:
+		d.Notes = []string{fmt.Sprintf("no %s is defined", kind)}
+	default:
+		d.Notes = []string{fmt.Sprintf("%ss: %s", kind, some(all))}
+	}
+	if !ok {
+		d.Help = []string{fmt.Sprintf("define it under %ss, or name one that is defined", kind)}
+	}
+	l.report.Add(d)
+	return slices.Index(all, best)
+}
+
+// some lists names, but not hundreds of them.
+func some(names []string) string {
+	const most = 8
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+func (l *linker) providers() {
+	l.providersUsed = make([]bool, len(l.p.Providers))
+	var all []string
+	models := slices.Clone(l.p.Models)
+	for i := range models {
+		m := &models[i]
+		m.Targets = slices.Clone(m.Targets)
+		for j := range m.Targets {
+			ref := &m.Targets[j].Provider
+			ref.Index = index(l.p.Providers, ref.Name, providerName)
+			used := ref.Index
+			if used == ir.Unresolved {
+				if all == nil {
+					all = names(l.p.Providers, providerName)
+				}
+				used = l.unknown(codeProvider, "provider", fmt.Sprintf("target %d of model %q", j+1, m.Name), ref.Name, all,
+					"models", m.Name, "targets", strconv.Itoa(j), "provider")
+			}
+			if used != ir.Unresolved {
+				l.providersUsed[used] = true
+			}
+		}
+	}
+	l.p.Models = models
+}
+
+func (l *linker) upstreams() {
+	l.upstreamsUsed = make([]bool, len(l.p.Upstreams))
+	var upstreams, tenants []string
+	apis := slices.Clone(l.p.APIs)
+	for i := range apis {
+		a := &apis[i]
+		a.Upstream.Index = index(l.p.Upstreams, a.Upstream.Name, upstreamName)
+		used := a.Upstream.Index
+		if used == ir.Unresolved {
+			if upstreams == nil {
+				upstreams = names(l.p.Upstreams, upstreamName)
+			}
+			used = l.unknown(codeUpstream, "upstream", fmt.Sprintf("API %q", a.Name), a.Upstream.Name, upstreams, "apis", a.Name, "upstream")
+		}
+		if used != ir.Unresolved {
+			l.upstreamsUsed[used] = true
+		}
+		if a.Owner.Name != "" {
+			if a.Owner.Index = index(l.p.Tenants, a.Owner.Name, tenantName); a.Owner.Index == ir.Unresolved {
+				if tenants == nil {
+					tenants = names(l.p.Tenants, tenantName)
+				}
+				l.unknown(codeOwner, "tenant", fmt.Sprintf("owner of API %q", a.Name), a.Owner.Name, tenants, "apis", a.Name, "owner")
+			}
+		}
+		if a.Name == "ai" {
+			l.report.Add(diag.Diagnostic{Code: codeReserved, Severity: diag.Error, Path: []string{"apis", "ai"},
+				Summary: `API "ai" has a reserved name`, Primary: diag.Label{Span: l.p.Places.Key("apis", "ai")},
+				Notes: []string{`routes are called "api.operation" in logs and metrics, and "ai." begins those of the models' own paths`},
+				Help:  []string{"give the API another name"}})
+		}
+	}
+	l.p.APIs = apis
+}
+
+func (l *linker) apps() {
+	l.modelsUsed = make([]bool, len(l.p.Models))
+	var all []string
+	apps := slices.Clone(l.p.Apps)
+	for i := range apps {
+		a := &apps[i]
+		tenant := l.p.Tenants[a.Tenant].Name
+		a.Models = slices.Clone(a.Models)
+		first := map[string]int{}
+		for j := range a.Models {
+			ref := &a.Models[j]
+			path := []string{"tenants", tenant, "apps", a.Name, "models", strconv.Itoa(j)}
+			if k, ok := first[ref.Name]; ok {
+				l.report.Add(diag.Diagnostic{Code: codeTwice, Severity: diag.Warning, Path: path,
+					Summary:   fmt.Sprintf("app %q lists model %q twice", a.Name, ref.Name),
+					Primary:   diag.Label{Span: l.p.Places.Value(path...)},
+					Secondary: []diag.Label{{Span: l.p.Places.Value("tenants", tenant, "apps", a.Name, "models", strconv.Itoa(k)), Text: "first here"}}})
+			} else {
+				first[ref.Name] = j
+			}
+			ref.Index = index(l.p.Models, ref.Name, modelName)
+			used := ref.Index
+			if used == ir.Unresolved && first[ref.Name] == j {
+				if all == nil {
+					all = names(l.p.Models, modelName)
+				}
+				used = l.unknown(codeModel, "model", fmt.Sprintf("app %q of tenant %q", a.Name, tenant), ref.Name, all, path...)
+			}
+			if used != ir.Unresolved {
+				l.modelsUsed[used] = true
+			}
+		}
+		l.limits(a, tenant)
+	}
+	l.p.Apps = apps
+}
+
+// limits finds limits of an app that can never refuse a request, because another one always does so first: another
+// limit that allows no more requests in a window that is no shorter.
+func (l *linker) limits(a *ir.App, tenant string) {
+	for i, lim := range a.Limits {
+		for j, other := range a.Limits {
+			if i == j || other.Requests > lim.Requests || other.Per < lim.Per || other == lim && i < j {
+				continue
+			}
+			path := func(i int) []string {
+				return []string{"tenants", tenant, "apps", a.Name, "limits", strconv.Itoa(i)}
+			}
+			l.report.Add(diag.Diagnostic{Code: codeNeverLimit, Severity: diag.Error, Path: path(i),
+				Summary:   fmt.Sprintf("limit of %d requests per %v of app %q can never apply", lim.Requests, lim.Per, a.Name),
+				Primary:   diag.Label{Span: l.p.Places.Value(path(i)...)},
+				Secondary: []diag.Label{{Span: l.p.Places.Value(path(j)...), Text: fmt.Sprintf("%d requests per %v are always used up first", other.Requests, other.Per)}},
+				Help:      []string{"remove one of the two limits"}})
+			break
+		}
+	}
+}
+
+func (l *linker) keys() {
+	type id struct {
+		app int
+		id  string
+	}
+	ids := map[id]int{}
+	hashes := make(map[[32]byte]int, len(l.p.Keys))
+	path := func(k *ir.Key, field string) []string {
+		a := &l.p.Apps[k.App]
+		return []string{"tenants", l.p.Tenants[a.Tenant].Name, "apps", a.Name, "keys", strconv.Itoa(k.At), field}
+	}
+	for i := range l.p.Keys {
+		k := &l.p.Keys[i]
+		app := &l.p.Apps[k.App]
+		first, same := hashes[k.Hash]
+		if same {
+			f := &l.p.Keys[first]
+			other := &l.p.Apps[f.App]
+			l.report.Add(diag.Diagnostic{Code: codeKeyHash, Severity: diag.Error, Path: path(k, "hash"),
+				Summary:   fmt.Sprintf("key %q of app %q has the hash of key %q of app %q", k.ID, app.Name, f.ID, other.Name),
+				Primary:   diag.Label{Span: l.p.Places.Value(path(k, "hash")...)},
+				Secondary: []diag.Label{{Span: l.p.Places.Value(path(f, "hash")...), Text: "first here"}},
+				Notes:     []string{fmt.Sprintf("keys are looked up by hash alone, so a key belongs to one app (hash sha256:%s…)", hex.EncodeToString(k.Hash[:4]))},
+				Help:      []string{"make a key for each app with `gwc keys new`"}})
+		} else {
+			hashes[k.Hash] = i
+		}
+		if first, ok := ids[id{k.App, k.ID}]; !ok {
+			ids[id{k.App, k.ID}] = i
+		} else if !same {
+			l.report.Add(diag.Diagnostic{Code: codeKeyID, Severity: diag.Error, Path: path(k, "id"),
+				Summary:   fmt.Sprintf("app %q has two keys with id %q", app.Name, k.ID),
+				Primary:   diag.Label{Span: l.p.Places.Value(path(k, "id")...)},
+				Secondary: []diag.Label{{Span: l.p.Places.Value(path(&l.p.Keys[first], "id")...), Text: "first here"}},
+				Notes:     []string{"logs and reviews name a key by its app and id"}})
+		}
+	}
+}
+
+// addresses finds two listeners that cannot both be opened.
+func (l *linker) addresses() {
+	type listener struct {
+		what       string
+		host, port string
+		path       []string
+	}
+	var all []listener
+	add := func(what, address string, path ...string) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil || port == "0" {
+			return // the schema judges addresses; port 0 is any free one
+		}
+		ln := listener{what, host, port, path}
+		for _, o := range all {
+			if o.port == port && overlap(o.host, host) {
+				l.report.Add(diag.Diagnostic{Code: codeAddress, Severity: diag.Error, Path: path,
+					Summary:   fmt.Sprintf("%s and %s are on one address, %q", o.what, what, address),
+					Primary:   diag.Label{Span: l.p.Places.Value(path...)},
+					Secondary: []diag.Label{{Span: l.p.Places.Value(o.path...), Text: o.what + " is here"}}})
+				return
+			}
+		}
+		all = append(all, ln)
+	}
+	for i := range l.p.Gateway.Listeners {
+		ln := &l.p.Gateway.Listeners[i]
+		add(fmt.Sprintf("listener %q", ln.Name), ln.Address, "gateway", "listeners", ln.Name, "address")
+	}
+	if l.p.Gateway.Admin != "" {
+		add("the admin listener", l.p.Gateway.Admin, "gateway", "admin", "address")
+	}
+}
+
+// overlap reports whether two hosts of listeners on one port stand in each other's way. An empty host and the
+// unspecified addresses are all addresses of the machine; "localhost" is 127.0.0.1 for this purpose.
+func overlap(a, b string) bool {
+	canonical := func(h string) (ip net.IP, any bool) {
+		if h == "" {
+			return nil, true
+		}
+		if strings.EqualFold(h, "localhost") {
+			h = "127.0.0.1"
+		}
+		ip = net.ParseIP(h)
+		return ip, ip != nil && ip.IsUnspecified()
+	}
+	ipA, anyA := canonical(a)
+	ipB, anyB := canonical(b)
+	if anyA || anyB {
+		return true
+	}
+	if ipA != nil && ipB != nil {
+		return ipA.Equal(ipB)
+	}
+	return strings.EqualFold(a, b)
+}
+
+// paths finds APIs that share host and base path, and takes the routes of all but the first out of the program, so
+// that the collision is not said again for their operations.
+func (l *linker) paths() {
+	type where struct{ host, path string }
+	first := make(map[where]int, len(l.p.APIs))
+	drop := map[int]bool{}
+	for i := range l.p.APIs {
+		a := &l.p.APIs[i]
+		hosts := a.Hosts
+		if len(hosts) == 0 {
+			hosts = []string{""}
+		}
+		for _, h := range hosts {
+			w := where{h, a.BasePath}
+			f, ok := first[w]
+			if !ok {
+				first[w] = i
+				continue
+			}
+			if drop[i] {
+				continue
+			}
+			drop[i] = true
+			other := &l.p.APIs[f]
+			on := ""
+			if h != "" {
+				on = fmt.Sprintf(" on host %q", h)
+			}
+			d := diag.Diagnostic{Code: codeSamePath, Severity: diag.Error, Path: []string{"apis", a.Name, "basePath"},
+				Summary:   fmt.Sprintf("APIs %q and %q are both published at %q%s", other.Name, a.Name, cmp.Or(a.BasePath, "/"), on),
+				Primary:   diag.Label{Span: l.basePath(a)},
+				Secondary: []diag.Label{{Span: l.basePath(other), Text: fmt.Sprintf("API %q is here", other.Name)}},
+				Help:      []string{"give each API a basePath of its own, such as " + strconv.Quote("/"+a.Name)}}
+			l.report.Add(d)
+		}
+	}
+	if len(drop) == 0 {
+		return
+	}
+	var keep []ir.Route
+	for _, r := range l.p.Routes {
+		if r.Kind != artifact.RouteAPI || !drop[r.API] {
+			keep = append(keep, r)
+		}
+	}
+	l.p.Routes = keep
+}
+
+// basePath is the place of an API's base path, or of its name where the file says none.
+func (l *linker) basePath(a *ir.API) diag.Span {
+	if s := l.p.Places.Value("apis", a.Name, "basePath"); !s.IsZero() {
+		return s
+	}
+	return l.p.Places.Key("apis", a.Name)
+}
+
+func (l *linker) unused() {
+	warn := func(kind, name, why string) {
+		l.report.Add(diag.Diagnostic{Code: codeUnused, Severity: diag.Warning, Path: []string{kind + "s", name},
+			Summary: fmt.Sprintf("%s %q is not used: %s", kind, name, why),
+			Primary: diag.Label{Span: l.p.Places.Key(kind+"s", name)}})
+	}
+	for i, used := range l.providersUsed {
+		if !used {
+			warn("provider", l.p.Providers[i].Name, "no model has a target there")
+		}
+	}
+	for i, used := range l.upstreamsUsed {
+		if !used {
+			warn("upstream", l.p.Upstreams[i].Name, "no API names it")
+		}
+	}
+	for i, used := range l.modelsUsed {
+		if !used {
+			warn("model", l.p.Models[i].Name, "no app may ask for it")
+		}
+	}
+}

@@ -1,0 +1,156 @@
+// Package table lays a linked program out as an artifact: names become indices, routes become the flat table of
+// package match.
+//
+// A program whose references are resolved enters; an [artifact.Artifact] without provenance leaves, in canonical
+// order, so that equal programs give equal artifacts. This is where the routes are proved free of ambiguity: match
+// finds two routes that one request could take, and both places are named with that request. Nothing is shadowed,
+// because a lookup takes back a choice that leads nowhere: a route is found by every path that it alone matches.
+package table
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/gwc-dev/gwc/compiler/ir"
+	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// The codes of this stage. Each has its page in schema/rules.
+const (
+	codeDuplicate diag.Code = "GWC2007" // one route twice
+	codeAmbiguous diag.Code = "GWC2008" // two routes that one request could take
+	codeModels    diag.Code = "GWC2009" // a route where the models' own API is
+	codeTemplate  diag.Code = "GWC2017" // base path and template together are no pattern
+)
+
+// Table returns the artifact of a program, or nil where routes collide. It may be called for a program with
+// unresolved references, to find collisions; the artifact is then of no use.
+func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
+	var report diag.Report
+	routes := slices.Clone(p.Routes)
+	slices.SortFunc(routes, func(a, b ir.Route) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Host, b.Host))
+	})
+	patterns := make([]match.Pattern, len(routes))
+	for i := range routes {
+		r := &routes[i]
+		patterns[i] = match.Pattern{Host: r.Host, Method: r.Method, Path: r.Path, Value: uint32(i)}
+	}
+	t, conflicts := match.Build(patterns)
+	if len(conflicts) > 0 {
+		collisions(p, routes, conflicts, &report)
+		return nil, report
+	}
+	a := &artifact.Artifact{Table: t, Gateway: artifact.Gateway{Admin: p.Gateway.Admin, Calls: p.Gateway.Calls}}
+	for _, l := range p.Gateway.Listeners {
+		a.Gateway.Listeners = append(a.Gateway.Listeners, artifact.Listener(l))
+	}
+	for _, v := range p.Providers {
+		a.Providers = append(a.Providers, artifact.Provider(v))
+	}
+	for i := range p.Models {
+		m := &p.Models[i]
+		out := artifact.Model{Name: m.Name, Strategy: m.Strategy, Retry: m.Retry, Timeouts: m.Timeouts, MaxTokens: m.MaxTokens}
+		for _, t := range m.Targets {
+			out.Targets = append(out.Targets, artifact.Target{Provider: t.Provider.Index, Model: t.Model})
+		}
+		a.Models = append(a.Models, out)
+	}
+	for _, u := range p.Upstreams {
+		a.Upstreams = append(a.Upstreams, artifact.Upstream(u))
+	}
+	for i := range p.APIs {
+		v := &p.APIs[i]
+		a.APIs = append(a.APIs, artifact.API{Name: v.Name, Owner: v.Owner.Index, BasePath: v.BasePath, Hosts: v.Hosts,
+			Upstream: v.Upstream.Index, Title: v.Title, Version: v.Version})
+	}
+	for _, v := range p.Tenants {
+		a.Tenants = append(a.Tenants, artifact.Tenant(v))
+	}
+	for i := range p.Apps {
+		v := &p.Apps[i]
+		out := artifact.App{Name: v.Name, Tenant: v.Tenant, Limits: v.Limits}
+		for _, m := range v.Models {
+			out.Models = append(out.Models, m.Index)
+		}
+		slices.Sort(out.Models)
+		out.Models = slices.Compact(out.Models)
+		a.Apps = append(a.Apps, out)
+	}
+	for _, k := range p.Keys {
+		a.Keys = append(a.Keys, artifact.Key{Hash: k.Hash, ID: k.ID, App: k.App, Expires: k.Expires})
+	}
+	slices.SortFunc(a.Keys, func(x, y artifact.Key) int { return bytes.Compare(x.Hash[:], y.Hash[:]) })
+	a.Routes = make([]artifact.Route, len(routes))
+	for i := range routes {
+		r := &routes[i]
+		a.Routes[i] = artifact.Route{ID: r.ID, Kind: r.Kind, Host: r.Host, Method: r.Method, Path: r.Path, API: r.API,
+			Operation: r.Operation, Auth: r.Auth, Timeout: r.Timeout,
+			Origin: artifact.Origin{File: r.Origin.File, Line: r.Origin.Start.Line}}
+	}
+	return a, report
+}
+
+// collisions reports routes that cannot stand beside each other. Pairs of the same two APIs, or within one API, are
+// folded into the first with a count: they have one cause.
+func collisions(p *ir.Program, routes []ir.Route, conflicts []match.Conflict, report *diag.Report) {
+	type pair struct {
+		code diag.Code
+		a, b int
+	}
+	at := map[pair]int{}
+	var found []diag.Diagnostic
+	var more []int
+	for _, c := range conflicts {
+		a, b := &routes[c.A], &routes[c.B]
+		if c.A != c.B && b.API < 0 {
+			a, b = b, a // the primary place is the one that a team can change
+		}
+		d := diag.Diagnostic{Severity: diag.Error, Primary: diag.Label{Span: b.Origin}, Path: []string{"apis", apiName(p, b), "operations", b.Operation}}
+		switch {
+		case c.Kind == "malformed":
+			d.Code, d.Summary = codeTemplate, fmt.Sprintf("%s cannot be published at %q: %s", what(b), b.Path, c.Witness)
+		case a.API < 0:
+			d.Code = codeModels
+			d.Summary = fmt.Sprintf("%s is published at %s %s, where the models' own API is", what(b), b.Method, b.Path)
+			d.Notes = []string{fmt.Sprintf("%s %s lists and serves the models of this gateway", a.Method, a.Path), fmt.Sprintf("both match %s", c.Witness)}
+			d.Help = []string{fmt.Sprintf("give API %q a basePath", apiName(p, b))}
+		case c.Kind == "duplicate":
+			d.Code = codeDuplicate
+			d.Summary = fmt.Sprintf("%s and %s are both published at %s %s", what(a), what(b), b.Method, b.Path)
+			d.Secondary = []diag.Label{{Span: a.Origin, Text: what(a) + " is here"}}
+		default:
+			d.Code = codeAmbiguous
+			d.Summary = fmt.Sprintf("%s (%s %s) and %s (%s) match the same requests", what(a), a.Method, a.Path, what(b), b.Path)
+			d.Secondary = []diag.Label{{Span: a.Origin, Text: what(a) + " is here"}}
+			d.Notes = []string{fmt.Sprintf("both match %s", c.Witness)}
+		}
+		k := pair{d.Code, a.API, b.API}
+		if i, ok := at[k]; ok {
+			more[i]++
+			continue
+		}
+		at[k] = len(found)
+		found = append(found, d)
+		more = append(more, 0)
+	}
+	for i, d := range found {
+		if more[i] > 0 {
+			d.Notes = append(d.Notes, fmt.Sprintf("%d more pairs of operations collide in the same way", more[i]))
+		}
+		report.Add(d)
+	}
+}
+
+func apiName(p *ir.Program, r *ir.Route) string {
+	if r.API < 0 {
+		return ""
+	}
+	return p.APIs[r.API].Name
+}
+
+func what(r *ir.Route) string { return fmt.Sprintf("operation %q", r.ID) }
