@@ -49,13 +49,14 @@ const (
 	codeSecret     diag.Code = "GWC1301"
 )
 
-// unknownField reports a field that the language does not have there, or not yet.
-func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Type) {
+// unknownField reports a field that the language does not have there, or not yet. It returns the field that was most
+// likely meant, "" if it knows none.
+func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Type) string {
 	at := w.where(v)
 	path := append(slices.Clone(w.path), label)
 	if slices.Contains(t.Reserved, label) {
 		w.report(notYet(label, at.key, path))
-		return
+		return ""
 	}
 	d := diag.Diagnostic{
 		Code:    codeField,
@@ -70,7 +71,8 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 	for i := range t.Fields {
 		names[i] = t.Fields[i].Name
 	}
-	if near, ok := nearest(label, names); ok {
+	near, ok := nearest(label, names)
+	if ok {
 		d.Primary.Text = fmt.Sprintf("did you mean %q?", near)
 		if text, ok := w.labelText(v, near); ok {
 			d.Fixes = []diag.Fix{{
@@ -82,6 +84,7 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 	}
 	d.Notes = []string{fmt.Sprintf("allowed: %s          (schema: %s)", strings.Join(names, ", "), t.At)}
 	w.report(d)
+	return near
 }
 
 // labelText returns how a label is written in place of that of a value, if it stands in a file as such.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strconv"
 
 	"cuelang.org/go/cue"
@@ -104,11 +105,12 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 		return nil
 	}
 	n := &node{fields: map[string]*node{}}
+	var meant []string // fields that a typo was most likely meant for
 	for it.Next() {
 		label := it.Selector().Unquoted()
 		f, known := t.Field(label)
 		if !known {
-			w.unknownField(v, it.Value(), label, t)
+			meant = append(meant, w.unknownField(v, it.Value(), label, t))
 			continue
 		}
 		wrong := w.wrong
@@ -125,7 +127,9 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 			continue
 		}
 		if f.Required {
-			w.missing(f, t)
+			if !slices.Contains(meant, f.Name) {
+				w.missing(f, t)
+			}
 			continue
 		}
 		if !f.Optional {
