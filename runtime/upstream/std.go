@@ -1,0 +1,332 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gwc-dev/gwc/runtime/http1"
+)
+
+// maxBodyQueue is how many request bytes may wait for a TLS server before the exchange is told to pause (by
+// Call.Queued) and, at sixteen times that, given up.
+const maxBodyQueue = 256 << 10
+
+func newTransport(tc *tls.Config) *http.Transport {
+	if tc != nil {
+		tc = tc.Clone()
+	}
+	d := &net.Dialer{KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		DialContext:            d.DialContext,
+		TLSClientConfig:        tc,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    256,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: readLimit,
+	}
+}
+
+// stdCall carries a Call over [http.Transport]: one goroutine that blocks in RoundTrip and then reads the body. It
+// waits on cond, which uses the exchange's mutex.
+type stdCall struct {
+	p    *Pool
+	c    *Call
+	t    Timeouts
+	stop context.CancelCauseFunc
+	body *bodyQueue
+	wait *time.Timer
+
+	cond   *sync.Cond
+	paused bool
+	over   bool
+}
+
+var (
+	errSlow   = errors.New("no answer in time")
+	errCancel = errors.New("cancelled")
+)
+
+func startStd(p *Pool, c *Call, q *Request, t Timeouts) {
+	ctx, stop := context.WithCancelCause(context.Background())
+	s := &stdCall{p: p, c: c, t: t, stop: stop, cond: sync.NewCond(c.mu)}
+	c.t = s
+	u, err := url.ParseRequestURI(string(q.Target))
+	if err != nil {
+		u = &url.URL{Path: "/"}
+		u.Opaque = string(q.Target)
+	}
+	u.Scheme, u.Host = p.scheme, p.addr
+	req := (&http.Request{Method: q.Method, URL: u, Host: q.Host, Header: parseFields(q.Fields), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	if _, ok := req.Header["User-Agent"]; !ok {
+		req.Header["User-Agent"] = nil // none rather than the library's own
+	}
+	switch {
+	case q.Length > 0 || q.Length == Chunked:
+		s.body = &bodyQueue{drained: s.drained}
+		s.body.cond.L = &s.body.mu
+		req.Body = s.body
+		req.ContentLength = q.Length
+	case q.Length == 0:
+		req.Body = http.NoBody
+	}
+	go s.run(req)
+}
+
+func parseFields(b []byte) http.Header {
+	h := http.Header{}
+	for len(b) > 0 {
+		line, rest, _ := bytes.Cut(b, []byte("\r\n"))
+		b = rest
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if ok {
+			h.Add(string(name), strings.TrimSpace(string(value)))
+		}
+	}
+	return h
+}
+
+func (s *stdCall) run(req *http.Request) {
+	defer s.stop(errCancel)
+	if s.t.Connect > 0 || s.t.FirstByte > 0 || !s.t.Deadline.IsZero() {
+		d := s.t.Connect + s.t.FirstByte
+		s.c.mu.Lock()
+		s.wait = time.AfterFunc(s.left(d), func() { s.stop(errSlow) })
+		s.c.mu.Unlock()
+		defer s.wait.Stop()
+	}
+	resp, err := s.p.rt.RoundTrip(req)
+	if err != nil {
+		s.fail(req.Context(), err, true)
+		return
+	}
+	defer resp.Body.Close()
+	h := responseHead(resp)
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.p.connected(true)
+	if s.c.r == nil {
+		return
+	}
+	s.c.r.AnswerHead(h, resp.ContentLength)
+	if s.c.r == nil {
+		return
+	}
+	buf := buffers.Get().(*[]byte)
+	defer putBuffer(buf)
+	if cap(*buf) < 32<<10 {
+		*buf = make([]byte, 0, 32<<10)
+	}
+	b := (*buf)[:cap(*buf)]
+	for {
+		for s.paused && s.c.r != nil {
+			s.cond.Wait()
+		}
+		if s.c.r == nil {
+			return
+		}
+		if s.wait != nil {
+			s.wait.Reset(s.left(s.t.Idle))
+		}
+		s.c.mu.Unlock()
+		n, err := resp.Body.Read(b)
+		s.c.mu.Lock()
+		if s.c.r == nil {
+			return
+		}
+		if n > 0 {
+			s.c.r.AnswerBody(b[:n])
+		}
+		switch {
+		case s.c.r == nil:
+			return
+		case err == io.EOF:
+			r := s.c.r
+			s.c.r = nil
+			r.AnswerEnd(trailerFields(resp.Trailer))
+			return
+		case err != nil:
+			s.failLocked(req.Context(), err, false)
+			return
+		case n > 0:
+			s.c.r.AnswerFlush()
+		}
+	}
+}
+
+// left is d or what is left until the deadline; an hour where neither is set.
+func (s *stdCall) left(d time.Duration) time.Duration {
+	if !s.t.Deadline.IsZero() {
+		if l := max(time.Until(s.t.Deadline), 0); d == 0 || l < d {
+			return l
+		}
+	}
+	if d == 0 {
+		return time.Hour
+	}
+	return d
+}
+
+func (s *stdCall) fail(ctx context.Context, err error, connecting bool) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.failLocked(ctx, err, connecting)
+}
+
+func (s *stdCall) failLocked(ctx context.Context, err error, connecting bool) {
+	f := &Failure{Class: Reset, Err: err}
+	var op *net.OpError
+	var cert *tls.CertificateVerificationError
+	switch {
+	case context.Cause(ctx) == errSlow:
+		f.Class, f.Err = Timeout, errSlow
+	case connecting && (errors.As(err, &op) && op.Op == "dial" || errors.As(err, &cert)):
+		f.Class = Connect
+		s.p.connected(false)
+	}
+	s.c.fail(f)
+}
+
+// drained is called by the body queue, without its mutex, when the transport has taken everything.
+func (s *stdCall) drained() {
+	s.c.mu.Lock()
+	if s.c.r != nil {
+		s.c.r.RequestDrained()
+	}
+	s.c.mu.Unlock()
+}
+
+func (s *stdCall) write(b []byte) {
+	if s.body == nil {
+		return
+	}
+	if s.body.push(b) > 16*maxBodyQueue {
+		s.stop(errCancel)
+		s.c.fail(&Failure{Class: Overflow})
+	}
+}
+
+func (s *stdCall) end([]http1.Field) {
+	if s.body != nil {
+		s.body.finish(io.EOF)
+	}
+}
+
+func (s *stdCall) flush() {}
+
+func (s *stdCall) cancel() {
+	s.stop(errCancel)
+	if s.body != nil {
+		s.body.finish(errCancel)
+	}
+	s.cond.Broadcast()
+}
+
+func (s *stdCall) queued() int {
+	if s.body == nil {
+		return 0
+	}
+	return s.body.len()
+}
+
+func (s *stdCall) pause()  { s.paused = true }
+func (s *stdCall) resume() { s.paused = false; s.cond.Broadcast() }
+
+// bodyQueue is a request body that is pushed by the exchange and pulled by the transport.
+type bodyQueue struct {
+	mu      sync.Mutex
+	cond    sync.Cond
+	q       []byte
+	waiting bool // q was over the bound: its owner waits for drained
+	err     error
+	drained func()
+}
+
+func (q *bodyQueue) push(b []byte) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.q = append(q.q, b...)
+	if len(q.q) > maxBodyQueue/2 {
+		q.waiting = true
+	}
+	q.cond.Broadcast()
+	return len(q.q)
+}
+
+func (q *bodyQueue) finish(err error) {
+	q.mu.Lock()
+	if q.err == nil {
+		q.err = err
+	}
+	q.cond.Broadcast()
+	q.mu.Unlock()
+}
+
+func (q *bodyQueue) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.q)
+}
+
+// Read implements [io.Reader] for the transport.
+func (q *bodyQueue) Read(b []byte) (int, error) {
+	q.mu.Lock()
+	for len(q.q) == 0 && q.err == nil {
+		q.cond.Wait()
+	}
+	if len(q.q) == 0 || q.err != nil && q.err != io.EOF {
+		defer q.mu.Unlock()
+		return 0, q.err
+	}
+	n := copy(b, q.q)
+	q.q = q.q[n:]
+	tell := q.waiting && len(q.q) == 0
+	if len(q.q) == 0 {
+		q.q = nil
+		q.waiting = false
+	}
+	q.mu.Unlock()
+	if tell {
+		go q.drained() // the exchange's mutex may be held by somebody who pushes
+	}
+	return n, nil
+}
+
+// Close implements [io.Closer] for the transport.
+func (q *bodyQueue) Close() error {
+	q.finish(io.ErrClosedPipe)
+	return nil
+}
+
+func responseHead(resp *http.Response) *http1.Head {
+	h := &http1.Head{Status: resp.StatusCode, Minor: 1, ContentLength: resp.ContentLength}
+	for name, values := range resp.Header {
+		for _, v := range values {
+			h.Append(name, v)
+		}
+	}
+	h.MarkHopByHop() // an answer that abuses Connection keeps its fields: net/http has framed it already
+	return h
+}
+
+func trailerFields(t http.Header) []http1.Field {
+	var h http1.Head
+	for name, values := range t {
+		for _, v := range values {
+			h.Append(name, v)
+		}
+	}
+	return h.Fields
+}
+
+var _ carrier = (*stdCall)(nil)
