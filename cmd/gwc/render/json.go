@@ -1,0 +1,128 @@
+package render
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// FormatVersion is the version of the JSON form. Fields are only added while the first number stays.
+const FormatVersion = "1.0"
+
+type jsonReport struct {
+	FormatVersion string           `json:"format_version"`
+	Summary       jsonSummary      `json:"summary"`
+	Diagnostics   []jsonDiagnostic `json:"diagnostics"`
+}
+
+type jsonSummary struct {
+	Errors   int `json:"errors"`
+	Warnings int `json:"warnings"`
+	Notes    int `json:"notes"`
+}
+
+type jsonDiagnostic struct {
+	Code        diag.Code   `json:"code"`
+	Severity    string      `json:"severity"`
+	Summary     string      `json:"summary"`
+	Path        []string    `json:"path"`
+	Primary     *jsonLabel  `json:"primary,omitempty"`
+	Secondary   []jsonLabel `json:"secondary"`
+	Notes       []string    `json:"notes"`
+	Help        []string    `json:"help"`
+	Fixes       []jsonFix   `json:"fixes"`
+	Fingerprint string      `json:"fingerprint"`
+}
+
+type jsonLabel struct {
+	jsonSpan
+	Label string `json:"label,omitempty"`
+}
+
+type jsonSpan struct {
+	File  string   `json:"file"`
+	Start *jsonPos `json:"start,omitempty"`
+	End   *jsonPos `json:"end,omitempty"`
+}
+
+// jsonPos counts lines and columns (in bytes) from 1.
+type jsonPos struct {
+	Line int `json:"line"`
+	Col  int `json:"col"`
+}
+
+type jsonFix struct {
+	Title string     `json:"title"`
+	Safe  bool       `json:"safe"`
+	Edits []jsonEdit `json:"edits"`
+}
+
+type jsonEdit struct {
+	jsonSpan
+	New string `json:"new"`
+}
+
+// JSON writes all diagnostics as one line of JSON. Lists are there even where they are empty; a place that is not
+// known is absent.
+func JSON(w io.Writer, list []diag.Diagnostic) error {
+	out := jsonReport{FormatVersion: FormatVersion, Diagnostics: []jsonDiagnostic{}}
+	for i := range list {
+		d := &list[i]
+		switch d.Severity {
+		case diag.Error:
+			out.Summary.Errors++
+		case diag.Warning:
+			out.Summary.Warnings++
+		default:
+			out.Summary.Notes++
+		}
+		j := jsonDiagnostic{
+			Code: d.Code, Severity: d.Severity.String(), Summary: blank(d.Summary), Path: d.Path, Secondary: []jsonLabel{},
+			Notes: []string{}, Help: []string{}, Fixes: []jsonFix{}, Fingerprint: d.Fingerprint(),
+		}
+		if j.Path == nil {
+			j.Path = []string{}
+		}
+		if !d.Primary.Span.IsZero() {
+			l := label(d.Primary)
+			j.Primary = &l
+		}
+		for _, l := range d.Secondary {
+			j.Secondary = append(j.Secondary, label(l))
+		}
+		for _, n := range d.Notes {
+			j.Notes = append(j.Notes, blank(n))
+		}
+		for _, h := range d.Help {
+			j.Help = append(j.Help, blank(h))
+		}
+		for _, f := range d.Fixes {
+			fix := jsonFix{Title: f.Title, Safe: f.Safe, Edits: []jsonEdit{}}
+			for _, e := range f.Edits {
+				fix.Edits = append(fix.Edits, jsonEdit{span(e.Span), e.New})
+			}
+			j.Fixes = append(j.Fixes, fix)
+		}
+		out.Diagnostics = append(out.Diagnostics, j)
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(out)
+}
+
+func blank(s string) string { return credential.ReplaceAllString(s, "[secret]") }
+
+func label(l diag.Label) jsonLabel { return jsonLabel{span(l.Span), blank(l.Text)} }
+
+func span(s diag.Span) jsonSpan {
+	j := jsonSpan{File: s.File}
+	if s.Start.Line > 0 {
+		j.Start = &jsonPos{s.Start.Line, s.Start.Col}
+		j.End = j.Start
+		if s.End.Line > 0 {
+			j.End = &jsonPos{s.End.Line, s.End.Col}
+		}
+	}
+	return j
+}

@@ -1,0 +1,400 @@
+// Package render prints a report for people and for tools: text with excerpts and carets, and JSON.
+//
+// Diagnostics enter as values, in the order of [diag.Report.All]; bytes leave. A renderer decides how much is shown,
+// never what is true: it folds identical causes, stops at a number of errors, cuts lines that are too long, and
+// blanks whatever a diagnostic marks as secret or looks like a credential. It reads no file: excerpts come from the
+// bytes that the compiler judged, so that an excerpt shows what was wrong and not what has been saved since.
+package render
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// Options of [Text].
+type Options struct {
+	// Source returns the bytes of a file of a span, or nil where they are not known; then there is no excerpt.
+	Source func(file string) []byte
+	// Color turns on ANSI colours.
+	Color bool
+	// Max is the number of errors that are shown, and the number of warnings and notes; 0 shows all.
+	Max int
+}
+
+// The shape of an excerpt.
+const (
+	maxExcerpts = 3   // then "and 4 more places"
+	maxColumns  = 140 // of an excerpt; longer lines are cut around the span
+	keepBefore  = 50  // columns before the span where a line is cut
+	tabWidth    = 4
+)
+
+const (
+	red    = "\x1b[1;31m"
+	yellow = "\x1b[1;33m"
+	cyan   = "\x1b[1;36m"
+	blue   = "\x1b[1;34m"
+	bold   = "\x1b[1m"
+	reset  = "\x1b[0m"
+)
+
+// Text writes diagnostics as text, one block for each, with an empty line after it. It returns how many findings it
+// did not show because of o.Max.
+func Text(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err error) {
+	p := printer{o: o, secrets: map[line][]diag.Span{}, lines: map[string][]string{}}
+	for i := range list {
+		p.noteSecret(list[i].Primary)
+		for _, l := range list[i].Secondary {
+			p.noteSecret(l)
+		}
+	}
+	shown := map[bool]int{}
+	for _, g := range fold(list) {
+		isError := g.first.Severity == diag.Error
+		if o.Max > 0 && shown[isError] >= o.Max {
+			hidden += 1 + len(g.more)
+			continue
+		}
+		shown[isError]++
+		p.block(g)
+	}
+	_, err = io.WriteString(w, p.b.String())
+	return hidden, err
+}
+
+// group is findings with one cause: they say the same at different places.
+type group struct {
+	first *diag.Diagnostic
+	more  []diag.Label
+}
+
+func fold(list []diag.Diagnostic) []*group {
+	var groups []*group
+	at := make(map[string]*group)
+	for i := range list {
+		d := &list[i]
+		var key strings.Builder
+		fmt.Fprintf(&key, "%s %d %q %q %q %q", d.Code, d.Severity, d.Summary, d.Primary.Text, d.Notes, d.Help)
+		for _, s := range d.Secondary {
+			fmt.Fprintf(&key, " %v", s)
+		}
+		if g := at[key.String()]; g != nil {
+			g.more = append(g.more, d.Primary)
+			continue
+		}
+		g := &group{first: d}
+		at[key.String()] = g
+		groups = append(groups, g)
+	}
+	return groups
+}
+
+type line struct {
+	file string
+	n    int
+}
+
+type printer struct {
+	o       Options
+	b       strings.Builder
+	secrets map[line][]diag.Span
+	lines   map[string][]string // of files that were shown
+}
+
+// noteSecret remembers a span that no excerpt may show, whichever diagnostic the excerpt is of.
+func (p *printer) noteSecret(l diag.Label) {
+	if !l.Secret {
+		return
+	}
+	for n := l.Span.Start.Line; n <= max(l.Span.Start.Line, l.Span.End.Line); n++ {
+		k := line{l.Span.File, n}
+		p.secrets[k] = append(p.secrets[k], l.Span)
+	}
+}
+
+func (p *printer) color(c, s string) string {
+	if !p.o.Color || s == "" {
+		return s
+	}
+	return c + s + reset
+}
+
+func (p *printer) block(g *group) {
+	d := g.first
+	c := map[diag.Severity]string{diag.Error: red, diag.Warning: yellow, diag.Note: cyan}[d.Severity]
+	head := d.Severity.String()
+	if d.Code != "" {
+		head += "[" + string(d.Code) + "]"
+	}
+	places := ""
+	if len(g.more) > 0 {
+		places = fmt.Sprintf(" (%d places)", 1+len(g.more))
+	}
+	fmt.Fprintf(&p.b, "%s%s\n", p.color(c, head), p.color(bold, ": "+clean(d.Summary)+places))
+
+	type place struct {
+		diag.Label
+		primary bool
+	}
+	places3 := []place{{d.Primary, true}}
+	for _, l := range d.Secondary {
+		places3 = append(places3, place{l, false})
+	}
+	for _, l := range g.more {
+		l.Text = ""
+		places3 = append(places3, place{l, true})
+	}
+	places3 = slices.DeleteFunc(places3, func(l place) bool { return l.Span.IsZero() })
+	left := 0
+	if len(places3) > maxExcerpts {
+		left = len(places3) - maxExcerpts
+		places3 = places3[:maxExcerpts]
+	}
+	gutter := 1
+	for _, l := range places3 {
+		gutter = max(gutter, len(fmt.Sprint(l.Span.Start.Line)))
+	}
+	pad := strings.Repeat(" ", gutter)
+	bar := p.color(blue, "|")
+	for i, l := range places3 {
+		arrow, mark := "-->", "^"
+		if i > 0 {
+			arrow = ":::"
+		}
+		if !l.primary {
+			mark = "-"
+		}
+		where := l.Span.File
+		if l.Span.Start.Line > 0 {
+			where += fmt.Sprintf(":%d:%d", l.Span.Start.Line, max(1, l.Span.Start.Col))
+		}
+		fmt.Fprintf(&p.b, "%s%s %s\n", pad, p.color(blue, arrow), clean(where))
+		text, from, width, ok := p.excerpt(l.Span)
+		if !ok {
+			if l.Text != "" {
+				fmt.Fprintf(&p.b, "%s %s %s\n", pad, p.color(blue, "="), clean(l.Text))
+			}
+			continue
+		}
+		fmt.Fprintf(&p.b, "%s %s\n", pad, bar)
+		fmt.Fprintf(&p.b, "%s\n", strings.TrimRight(fmt.Sprintf("%s %s %s", p.color(blue, fmt.Sprintf("%*d", gutter, l.Span.Start.Line)), bar, text), " "))
+		marks := strings.Repeat(mark, width)
+		if l.Text != "" {
+			marks += " " + clean(l.Text)
+		}
+		mc := c
+		if !l.primary {
+			mc = blue
+		}
+		fmt.Fprintf(&p.b, "%s %s %s%s\n", pad, bar, strings.Repeat(" ", from), p.color(mc, marks))
+		if i < len(places3)-1 || left > 0 || len(d.Notes)+len(d.Help) > 0 {
+			fmt.Fprintf(&p.b, "%s %s\n", pad, bar)
+		}
+	}
+	eq := p.color(blue, "=")
+	if left > 0 {
+		fmt.Fprintf(&p.b, "%s %s and %s\n", pad, eq, Count(left, "more place"))
+	}
+	for _, n := range d.Notes {
+		fmt.Fprintf(&p.b, "%s %s %s\n", pad, eq, clean(n))
+	}
+	for _, h := range d.Help {
+		fmt.Fprintf(&p.b, "%s %s %s %s\n", pad, eq, p.color(bold, "help:"), clean(h))
+	}
+	p.b.WriteByte('\n')
+}
+
+// excerpt returns the first line of a span as it is shown, and where the marks under it begin and how many there are,
+// in columns of a terminal.
+func (p *printer) excerpt(s diag.Span) (text string, from, width int, ok bool) {
+	if s.Start.Line < 1 || p.o.Source == nil {
+		return "", 0, 0, false
+	}
+	lines, known := p.lines[s.File]
+	if !known {
+		if src := p.o.Source(s.File); src != nil {
+			lines = strings.Split(string(src), "\n")
+		}
+		p.lines[s.File] = lines
+	}
+	if s.Start.Line > len(lines) {
+		return "", 0, 0, false
+	}
+	src := strings.TrimSuffix(lines[s.Start.Line-1], "\r")
+	begin := min(max(s.Start.Col-1, 0), len(src))
+	end := begin + 1
+	switch {
+	case s.End.Line > s.Start.Line:
+		end = max(len(src), end)
+	case s.End.Line == s.Start.Line && s.End.Col > s.Start.Col:
+		end = s.End.Col - 1
+	}
+
+	// Blank before anything else is done with the text. The marks stay on what was blanked.
+	blanked := p.blanks(src, line{s.File, s.Start.Line})
+	var b strings.Builder
+	col, first, last := 0, -1, -1
+	put := func(text string, n, at int) {
+		if at >= begin && first < 0 {
+			first = col
+		}
+		b.WriteString(text)
+		col += n
+		if at < end {
+			last = col
+		}
+	}
+	for i := 0; i < len(src); {
+		if k := slices.IndexFunc(blanked, func(r [2]int) bool { return r[0] <= i && i < r[1] }); k >= 0 {
+			// A span that begins within what is blanked is marked as the whole of it.
+			if r := blanked[k]; begin > r[0] && begin < r[1] {
+				begin = r[0]
+			}
+			put("[secret]", len("[secret]"), i)
+			i = blanked[k][1]
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(src[i:])
+		switch {
+		case r == '\t':
+			w := tabWidth - col%tabWidth
+			put(strings.Repeat(" ", w), w, i)
+		case r == utf8.RuneError && n == 1, unsafe(r):
+			put("?", 1, i)
+		default:
+			put(src[i:i+n], columns(r), i)
+		}
+		i += n
+	}
+	if first < 0 {
+		first = col
+	}
+	text, width = b.String(), max(1, last-first)
+	return cut(text, first, width)
+}
+
+// blanks returns the ranges of a line that hold secrets, in order and without overlap.
+func (p *printer) blanks(src string, at line) [][2]int {
+	var out [][2]int
+	for _, s := range p.secrets[at] {
+		from, to := 0, len(src)
+		if s.Start.Line == at.n {
+			from = min(max(s.Start.Col-1, 0), len(src))
+		}
+		if s.End.Line == at.n && s.End.Col > 0 {
+			to = min(s.End.Col-1, len(src))
+		}
+		if from < to {
+			out = append(out, [2]int{from, to})
+		}
+	}
+	for _, m := range credential.FindAllStringIndex(src, -1) {
+		out = append(out, [2]int{m[0], m[1]})
+	}
+	slices.SortFunc(out, func(a, b [2]int) int { return a[0] - b[0] })
+	merged := out[:0]
+	for _, r := range out {
+		if n := len(merged); n > 0 && r[0] <= merged[n-1][1] {
+			merged[n-1][1] = max(merged[n-1][1], r[1])
+			continue
+		}
+		merged = append(merged, r)
+	}
+	return merged
+}
+
+// credential matches what vendors' keys and ours look like. It is a net under the marks of the diagnostics: a line
+// is shown because of a mistake in one field and may hold a key in another.
+var credential = regexp.MustCompile(`\b(?:sk-|gwc_|AIza|AKIA|ASIA|gh[pousr]_|xox[abprs]-)[A-Za-z0-9_\-]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY-----.*`)
+
+// cut shortens a line that is too long around the marks.
+func cut(text string, from, width int) (string, int, int, bool) {
+	const dots = "..."
+	total := 0
+	for _, r := range text {
+		total += columns(r)
+	}
+	if total <= maxColumns {
+		return text, from, width, true
+	}
+	start := 0
+	if from+width > maxColumns {
+		start = max(0, from-keepBefore)
+	}
+	var b strings.Builder
+	shift := 0
+	if start > 0 {
+		b.WriteString(dots)
+		shift = start - len(dots)
+	}
+	col, cutEnd := 0, false
+	for _, r := range text {
+		c := columns(r)
+		if col >= start {
+			if col+c > start+maxColumns {
+				cutEnd = true
+				break
+			}
+			if b.Len() == len(dots) && start > 0 {
+				shift = col - len(dots)
+			}
+			b.WriteRune(r)
+		}
+		col += c
+	}
+	if cutEnd {
+		b.WriteString(dots)
+	}
+	return b.String(), from - shift, max(1, min(width, col-from)), true
+}
+
+// columns is how many columns of a terminal a character takes: 0 for combining marks, 2 for wide ones (the blocks of
+// East Asian Width W and F, and emoji).
+func columns(r rune) int {
+	switch {
+	case r < 0x300:
+		return 1
+	case unicode.In(r, unicode.Mn, unicode.Me), r == 0x200B, r == 0x200D, r == 0xFEFF, r >= 0xFE00 && r <= 0xFE0F:
+		return 0
+	case r >= 0x1100 && r <= 0x115F, r >= 0x2E80 && r <= 0x303E, r >= 0x3041 && r <= 0xA4CF, r >= 0xA960 && r <= 0xA97F,
+		r >= 0xAC00 && r <= 0xD7A3, r >= 0xF900 && r <= 0xFAFF, r >= 0xFE30 && r <= 0xFE6F, r >= 0xFF00 && r <= 0xFF60,
+		r >= 0xFFE0 && r <= 0xFFE6, r >= 0x1F300 && r <= 0x1F64F, r >= 0x1F680 && r <= 0x1F6FF, r >= 0x1F900 && r <= 0x1FAFF,
+		r >= 0x20000 && r <= 0x3FFFD:
+		return 2
+	}
+	return 1
+}
+
+// unsafe reports characters that would act on the terminal or reorder the line.
+func unsafe(r rune) bool {
+	return unicode.IsControl(r) || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029
+}
+
+// clean makes text of a diagnostic fit for one line of a terminal, and blanks credentials in it.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unsafe(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	return credential.ReplaceAllString(s, "[secret]")
+}
+
+// Count returns "1 error", "2 errors", "no errors" for a number of things.
+func Count(n int, what string) string {
+	switch n {
+	case 0:
+		return "no " + what + "s"
+	case 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
