@@ -110,19 +110,19 @@ type Request struct {
 type EventKind uint8
 
 const (
-	Start            EventKind = iota // ID, Model
-	TextDelta                         // Text
-	ThinkingDelta                     // Index, Text
-	SignatureDelta                    // Index, Text: the whole signature; it ends the block of thinking with that Index
-	RefusalDelta                      // Text
-	ToolStart                         // Index, ID, Name
-	ToolDelta                         // Index, Text: a fragment of the arguments
-	ToolEnd                           // Index; Text: whole arguments where no fragment was sent
-	UsageEvent                        // Usage: totals so far (not increments)
-	Stop                              // StopReason, StopSequence
-	ErrorEvent                        // Err: the answer failed in the middle
-	End                               // the one terminal event
-	RedactedThinkingEvent             // Index, Text: an opaque block of thinking
+	Start                 EventKind = iota // ID, Model
+	TextDelta                              // Text
+	ThinkingDelta                          // Index, Text
+	SignatureDelta                         // Index, Text: the whole signature; it ends the block of thinking with that Index
+	RefusalDelta                           // Text
+	ToolStart                              // Index, ID, Name
+	ToolDelta                              // Index, Text: a fragment of the arguments
+	ToolEnd                                // Index; Text: whole arguments where no fragment was sent
+	UsageEvent                             // Usage: totals so far (not increments)
+	Stop                                   // StopReason, StopSequence
+	ErrorEvent                             // Err: the answer failed in the middle
+	End                                    // the one terminal event
+	RedactedThinkingEvent                  // Index, Text: an opaque block of thinking
 )
 
 // StopReason in neutral form.
@@ -174,24 +174,3 @@ type Error struct {
 
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
-
-// What the packages below provide:
-//
-// runtime/dialect/openaichat:
-//	func DecodeRequest(body []byte) (*dialect.Request, *dialect.Error)          // Error.Status 400, OpenAI's words, Param set
-//	type Encoder (client side): func NewEncoder(stream, includeUsage bool, id string, created int64, model string) *Encoder
-//	    func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte           // stream: bytes of SSE to send; non-stream: collects, returns dst
-//	    func (e *Encoder) Body(dst []byte) []byte                               // non-stream: the whole answer after End
-//	func AppendError(dst []byte, e *dialect.Error) []byte                       // {"error":{"message","type","param","code"}}
-//	func ClientStatus(e *dialect.Error) int                                     // 529 -> 503 …
-//	type Tap: reads usage, stop reason and model aside from bytes passed through, stream or body, fed in arbitrary pieces, bounded memory, malformed input never breaks the pass-through
-//	    func (t *Tap) Reset(stream bool); func (t *Tap) Feed(b []byte); func (t *Tap) Finish() ; t.Usage, t.Stop, t.Model, t.Done (saw [DONE] or complete body), t.Err (in-stream error)
-//	    // Strip mode: when gwc itself asked for stream_options.include_usage, the usage-only chunk is hidden from the client again:
-//	    func (t *Tap) Filter(dst, b []byte) []byte
-//	func DecodeError(status int, retryAfter string, body []byte) *dialect.Error
-//
-// runtime/dialect/anthropic (target side):
-//	func EncodeRequest(dst []byte, r *dialect.Request, model string, maxTokens int64) ([]byte, *dialect.Error)
-//	type Decoder: func NewDecoder(stream bool) *Decoder
-//	    func (d *Decoder) Feed(b []byte, emit func(*dialect.Event)) ; func (d *Decoder) Finish(emit func(*dialect.Event))   // Finish: end of the body; an early end becomes ErrorEvent
-//	func DecodeError(status int, retryAfter string, body []byte) *dialect.Error

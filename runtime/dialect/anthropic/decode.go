@@ -1,0 +1,635 @@
+package anthropic
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/sse"
+)
+
+// MaxBody bounds an answer that is not streamed, in bytes.
+const MaxBody = 64 << 20
+
+// Decoder reads one answer. It allocates one string per delta in steady state.
+type Decoder struct {
+	stream bool
+	split  sse.Splitter
+	sse    sse.Event
+	body   []byte
+	buf    []byte
+	ev     dialect.Event
+
+	usage   usage
+	started bool
+	stopped bool
+	ended   bool
+
+	blocks   []block // open content blocks
+	tools    int     // tool calls so far
+	thoughts int     // blocks of thinking so far
+}
+
+type blockKind uint8
+
+const (
+	blockOther blockKind = iota // left out: server-side tools and what is not known
+	blockText
+	blockThinking
+	blockTool
+)
+
+// block is a content block between its start and its stop.
+type block struct {
+	index     int64 // the provider's
+	kind      blockKind
+	ordinal   int // among tool calls, or among blocks of thinking
+	fragments bool
+	input     string // of a tool call, where its start already holds it
+	signature []byte
+}
+
+// usage is as the provider counts: input without the cached tokens. Numbers are cumulative and never go down, so the
+// greatest that was seen counts, wherever a server puts it.
+type usage struct {
+	input, output, cacheRead, cacheWrite, cacheWrite5m, cacheWrite1h, thinking int64
+	known                                                                      bool
+}
+
+// neutral is u in the inside convention.
+func (u *usage) neutral() dialect.Usage {
+	write := max(u.cacheWrite, u.cacheWrite5m+u.cacheWrite1h)
+	return dialect.Usage{
+		Input: u.input + u.cacheRead + write, Output: u.output,
+		CacheRead: u.cacheRead, CacheWrite: write, CacheWrite1h: u.cacheWrite1h,
+		Reasoning: min(u.thinking, u.output), Known: u.known,
+	}
+}
+
+// NewDecoder returns a decoder for one answer with status 200, streamed or whole.
+func NewDecoder(stream bool) *Decoder { return &Decoder{stream: stream} }
+
+// Feed reads the next piece of the answer and calls emit for each event that it completes. The event is valid during
+// the call; its strings may be kept.
+func (d *Decoder) Feed(b []byte, emit func(*dialect.Event)) {
+	if d.ended {
+		return
+	}
+	if !d.stream {
+		if len(d.body)+len(b) > MaxBody {
+			d.body = nil
+			d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's answer is too long."})
+			return
+		}
+		d.body = append(d.body, b...)
+		return
+	}
+	for len(b) > 0 && !d.ended {
+		n, ok, err := d.split.Next(b, &d.sse)
+		if err != nil {
+			d.fail(emit, &dialect.Error{Type: "api_error", Message: "An event of the provider's stream is too long."})
+			return
+		}
+		if ok {
+			d.event(emit)
+		}
+		b = b[n:]
+	}
+}
+
+// Finish ends the answer. It emits End unless that has happened, after an ErrorEvent if the answer is not complete.
+func (d *Decoder) Finish(emit func(*dialect.Event)) {
+	if d.ended {
+		return
+	}
+	if !d.stream {
+		d.whole(emit)
+		d.body = nil
+		return
+	}
+	if d.split.End(&d.sse) {
+		d.event(emit)
+	}
+	switch {
+	case d.ended:
+	case d.stopped:
+		// Only message_stop is missing: everything that was to be said has been said.
+		d.end(emit)
+	default:
+		d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's stream ended before the answer was complete."})
+	}
+}
+
+func (d *Decoder) emit(emit func(*dialect.Event), ev dialect.Event) {
+	d.ev = ev
+	emit(&d.ev)
+}
+
+func (d *Decoder) end(emit func(*dialect.Event)) {
+	d.ended = true
+	d.emit(emit, dialect.Event{Kind: dialect.End})
+}
+
+func (d *Decoder) fail(emit func(*dialect.Event), err *dialect.Error) {
+	if err.Status == 0 {
+		err.Status = http.StatusBadGateway
+	}
+	d.emit(emit, dialect.Event{Kind: dialect.ErrorEvent, Err: err})
+	d.end(emit)
+}
+
+// event reads one event of a stream. What is not JSON is ignored, as are types that are not known: the API's
+// versioning policy allows new ones.
+func (d *Decoder) event(emit func(*dialect.Event)) {
+	data := d.sse.Data
+	if jsonscan.Valid(data) != nil {
+		return
+	}
+	// The type comes first in practice; the members that depend on it are read afterwards.
+	var kind, message, contentBlock, delta, numbers, failure []byte
+	index := int64(-1)
+	c := jsonscan.Over(data)
+	if c.Kind() != '{' {
+		return
+	}
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "type":
+			kind = c.Skip()
+		case "index":
+			if n, ok := c.Int(); ok {
+				index = n
+			}
+		case "message":
+			message = c.Skip()
+		case "content_block":
+			contentBlock = c.Skip()
+		case "delta":
+			delta = c.Skip()
+		case "usage":
+			numbers = c.Skip()
+		case "error":
+			failure = c.Skip()
+		default:
+			c.Skip()
+		}
+	}
+	switch string(kind) {
+	case `"message_start"`:
+		if !d.started && isObject(message) {
+			d.start(message, emit)
+		}
+	case `"content_block_start"`:
+		if isObject(contentBlock) && !d.stopped {
+			d.ensureStarted(emit)
+			d.blockStart(index, contentBlock, emit)
+		}
+	case `"content_block_delta"`:
+		if isObject(delta) && !d.stopped {
+			d.ensureStarted(emit)
+			d.blockDelta(index, delta, emit)
+		}
+	case `"content_block_stop"`:
+		d.blockStop(index, emit)
+	case `"message_delta"`:
+		d.ensureStarted(emit)
+		if d.usage.read(numbers) {
+			d.emitUsage(emit)
+		}
+		if isObject(delta) {
+			d.messageDelta(delta, emit)
+		}
+	case `"message_stop"`:
+		if !d.stopped {
+			d.ensureStarted(emit)
+			d.stop(emit, dialect.StopEnd, "")
+		}
+		d.end(emit)
+	case `"error"`:
+		if len(failure) > 0 {
+			d.fail(emit, streamError(data))
+		}
+	}
+}
+
+func isObject(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }
+
+func (d *Decoder) ensureStarted(emit func(*dialect.Event)) {
+	if !d.started {
+		d.started = true
+		d.emit(emit, dialect.Event{Kind: dialect.Start})
+	}
+}
+
+func (d *Decoder) emitUsage(emit func(*dialect.Event)) {
+	if d.usage.known {
+		d.emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: d.usage.neutral()})
+	}
+}
+
+// start reads the message of message_start: id, model and the first usage.
+func (d *Decoder) start(message []byte, emit func(*dialect.Event)) {
+	ev := dialect.Event{Kind: dialect.Start}
+	c := jsonscan.Over(message)
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "id":
+			ev.ID = d.text(c.Skip())
+		case "model":
+			ev.Model = d.text(c.Skip())
+		case "usage":
+			d.usage.read(c.Skip())
+		default:
+			c.Skip()
+		}
+	}
+	d.started = true
+	d.emit(emit, ev)
+	d.emitUsage(emit)
+}
+
+// text copies a raw JSON string; "" for anything else.
+func (d *Decoder) text(raw []byte) string {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	var s []byte
+	s, d.buf = jsonscan.Unquote(raw, d.buf)
+	return string(s)
+}
+
+// content is what a content block's start, or a block of a whole answer, holds.
+type content struct {
+	kind, text, thinking, signature, data, id, name, input []byte
+}
+
+func readContent(raw []byte) (b content) {
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "type":
+			b.kind = c.Skip()
+		case "text":
+			b.text = c.Skip()
+		case "thinking":
+			b.thinking = c.Skip()
+		case "signature":
+			b.signature = c.Skip()
+		case "data":
+			b.data = c.Skip()
+		case "id":
+			b.id = c.Skip()
+		case "name":
+			b.name = c.Skip()
+		case "input":
+			b.input = c.Skip()
+		default: // citations, caller, …
+			c.Skip()
+		}
+	}
+	return b
+}
+
+func (d *Decoder) blockStart(index int64, raw []byte, emit func(*dialect.Event)) {
+	d.blockStop(index, emit) // an index that is used again without its stop
+	c := readContent(raw)
+	b := block{index: index}
+	switch string(c.kind) {
+	case `"text"`:
+		b.kind = blockText
+		if s := d.text(c.text); s != "" {
+			d.emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
+		}
+	case `"thinking"`:
+		b.kind, b.ordinal = blockThinking, d.thoughts
+		d.thoughts++
+		if s := d.text(c.thinking); s != "" {
+			d.emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: b.ordinal, Text: s})
+		}
+		b.signature = append(b.signature, d.text(c.signature)...)
+	case `"redacted_thinking"`:
+		d.emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.thoughts, Text: d.text(c.data)})
+		d.thoughts++
+	case `"tool_use"`:
+		b.kind, b.ordinal = blockTool, d.tools
+		d.tools++
+		if len(c.input) > 2 && c.input[0] == '{' {
+			b.input = string(c.input)
+		}
+		d.emit(emit, dialect.Event{Kind: dialect.ToolStart, Index: b.ordinal, ID: d.text(c.id), Name: d.text(c.name)})
+	}
+	d.blocks = append(d.blocks, b)
+}
+
+func (d *Decoder) open(index int64) *block {
+	for i := range d.blocks {
+		if d.blocks[i].index == index {
+			return &d.blocks[i]
+		}
+	}
+	return nil
+}
+
+func (d *Decoder) blockDelta(index int64, raw []byte, emit func(*dialect.Event)) {
+	b := d.open(index)
+	if b == nil || b.kind == blockOther {
+		return
+	}
+	var kind, text []byte
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "type":
+			kind = c.Skip()
+		case "text", "thinking", "signature", "partial_json":
+			text = c.Skip()
+		default:
+			c.Skip()
+		}
+	}
+	s := d.text(text)
+	if s == "" {
+		return // an empty first fragment of arguments is normal
+	}
+	switch string(kind) {
+	case `"text_delta"`:
+		if b.kind == blockText {
+			d.emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
+		}
+	case `"thinking_delta"`:
+		if b.kind == blockThinking {
+			d.emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: b.ordinal, Text: s})
+		}
+	case `"signature_delta"`:
+		if b.kind == blockThinking && len(b.signature)+len(s) <= sse.DefaultMax {
+			b.signature = append(b.signature, s...)
+		}
+	case `"input_json_delta"`:
+		if b.kind == blockTool {
+			b.fragments = true
+			d.emit(emit, dialect.Event{Kind: dialect.ToolDelta, Index: b.ordinal, Text: s})
+		}
+	}
+}
+
+func (d *Decoder) blockStop(index int64, emit func(*dialect.Event)) {
+	for i := range d.blocks {
+		if d.blocks[i].index != index {
+			continue
+		}
+		b := d.blocks[i]
+		d.blocks = append(d.blocks[:i], d.blocks[i+1:]...)
+		d.close(&b, emit)
+		return
+	}
+}
+
+// close emits what ends a block.
+func (d *Decoder) close(b *block, emit func(*dialect.Event)) {
+	switch b.kind {
+	case blockThinking:
+		if len(b.signature) > 0 {
+			d.emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: b.ordinal, Text: string(b.signature)})
+		}
+	case blockTool:
+		ev := dialect.Event{Kind: dialect.ToolEnd, Index: b.ordinal}
+		if !b.fragments {
+			if ev.Text = b.input; ev.Text == "" {
+				ev.Text = "{}"
+			}
+		}
+		d.emit(emit, ev)
+	}
+}
+
+func (d *Decoder) messageDelta(raw []byte, emit func(*dialect.Event)) {
+	var reason, sequence []byte
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "stop_reason":
+			reason = c.Skip()
+		case "stop_sequence":
+			sequence = c.Skip()
+		default:
+			c.Skip()
+		}
+	}
+	if len(reason) > 0 && reason[0] == '"' {
+		d.stop(emit, stopReason(reason), d.text(sequence))
+	}
+}
+
+func (d *Decoder) stop(emit func(*dialect.Event), reason dialect.StopReason, sequence string) {
+	if d.stopped {
+		return
+	}
+	d.stopped = true
+	for i := range d.blocks {
+		d.close(&d.blocks[i], emit)
+	}
+	d.blocks = d.blocks[:0]
+	d.emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: reason, StopSequence: sequence})
+}
+
+// stopReason maps a raw stop_reason. One that is not known ends the turn like end_turn.
+func stopReason(raw []byte) dialect.StopReason {
+	switch string(raw) {
+	case `"max_tokens"`, `"model_context_window_exceeded"`:
+		return dialect.StopLength
+	case `"stop_sequence"`:
+		return dialect.StopSequence
+	case `"tool_use"`:
+		return dialect.StopToolCalls
+	case `"refusal"`:
+		return dialect.StopFilter
+	case `"pause_turn"`:
+		return dialect.StopPause
+	}
+	return dialect.StopEnd
+}
+
+// whole reads an answer that was not streamed.
+func (d *Decoder) whole(emit func(*dialect.Event)) {
+	broken := &dialect.Error{Type: "api_error", Message: "The provider's answer is not a complete message."}
+	if jsonscan.Valid(d.body) != nil {
+		d.fail(emit, broken)
+		return
+	}
+	c := jsonscan.Over(d.body)
+	if c.Kind() != '{' {
+		d.fail(emit, broken)
+		return
+	}
+	var kind, list, reason, sequence []byte
+	start := dialect.Event{Kind: dialect.Start}
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "type":
+			kind = c.Skip()
+		case "id":
+			start.ID = d.text(c.Skip())
+		case "model":
+			start.Model = d.text(c.Skip())
+		case "content":
+			list = c.Skip()
+		case "stop_reason":
+			reason = c.Skip()
+		case "stop_sequence":
+			sequence = c.Skip()
+		case "usage":
+			d.usage.read(c.Skip())
+		default:
+			c.Skip()
+		}
+	}
+	if string(kind) == `"error"` {
+		d.fail(emit, streamError(d.body))
+		return
+	}
+	if len(list) == 0 || list[0] != '[' {
+		d.fail(emit, broken)
+		return
+	}
+	d.emit(emit, start)
+	c = jsonscan.Over(list)
+	c.Enter()
+	for i := int64(0); c.More(); i++ {
+		raw := c.Skip()
+		if !isObject(raw) {
+			continue
+		}
+		d.blockStart(i, raw, emit)
+		d.blockStop(i, emit)
+	}
+	d.emitUsage(emit)
+	d.stop(emit, stopReason(reason), d.text(sequence))
+	d.end(emit)
+}
+
+// read takes the numbers of a usage object and reports whether there were any.
+func (u *usage) read(raw []byte) (any bool) {
+	if !isObject(raw) {
+		return false
+	}
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		var to *int64
+		switch string(c.Key()) {
+		case "input_tokens":
+			to = &u.input
+		case "output_tokens":
+			to = &u.output
+		case "cache_read_input_tokens":
+			to = &u.cacheRead
+		case "cache_creation_input_tokens":
+			to = &u.cacheWrite
+		case "cache_creation":
+			u.details(&c, "ephemeral_5m_input_tokens", &u.cacheWrite5m, "ephemeral_1h_input_tokens", &u.cacheWrite1h)
+			continue
+		case "output_tokens_details":
+			u.details(&c, "thinking_tokens", &u.thinking, "", nil)
+			continue
+		default:
+			c.Skip()
+			continue
+		}
+		if n, ok := c.Int(); ok && n >= 0 {
+			*to = max(*to, n)
+			any, u.known = true, true
+		}
+	}
+	return any
+}
+
+func (u *usage) details(c *jsonscan.Cursor, a string, toA *int64, b string, toB *int64) {
+	if c.Kind() != '{' {
+		c.Skip()
+		return
+	}
+	for c.Enter(); c.More(); {
+		var to *int64
+		switch name := c.Key(); {
+		case string(name) == a:
+			to = toA
+		case toB != nil && string(name) == b:
+			to = toB
+		default:
+			c.Skip()
+			continue
+		}
+		if n, ok := c.Int(); ok && n >= 0 {
+			*to = max(*to, n)
+		}
+	}
+}
+
+// streamError reads an error that came with status 200. Its type says which status it stands for.
+func streamError(body []byte) *dialect.Error {
+	e, _ := dialect.ReadError(body)
+	e.Status = statusOf(e.Type)
+	if e.Type == "" {
+		e.Type = "api_error"
+	}
+	if e.Message == "" {
+		e.Message = "The provider broke its answer off with an error."
+	}
+	return &e
+}
+
+// statusOf is the HTTP status that belongs to an error type (page "Errors" of the API's documentation).
+func statusOf(kind string) int {
+	switch kind {
+	case "invalid_request_error":
+		return http.StatusBadRequest
+	case "authentication_error":
+		return http.StatusUnauthorized
+	case "billing_error":
+		return http.StatusPaymentRequired
+	case "permission_error":
+		return http.StatusForbidden
+	case "not_found_error":
+		return http.StatusNotFound
+	case "request_too_large":
+		return http.StatusRequestEntityTooLarge
+	case "rate_limit_error":
+		return http.StatusTooManyRequests
+	case "timeout_error":
+		return http.StatusGatewayTimeout
+	case "overloaded_error":
+		return 529
+	}
+	return http.StatusInternalServerError
+}
+
+// DecodeError reads an error answer: {"type":"error","error":{"type","message"}}. It always gives an error with a
+// message, whatever the body holds.
+func DecodeError(status int, retryAfter string, body []byte) *dialect.Error {
+	e, _ := dialect.ReadError(body)
+	e.Status, e.RetryAfter = status, retryAfter
+	if e.Message == "" {
+		e.Message = "The provider answered with status " + strconv.Itoa(status) + " and no readable error."
+	}
+	if e.Type == "" {
+		e.Type = typeOf(status)
+	}
+	if status == http.StatusUnauthorized {
+		e.Message = dialect.Refused
+	}
+	return &e
+}
+
+// typeOf is the reverse of statusOf, for answers that something in front of the API gave.
+func typeOf(status int) string {
+	for _, kind := range [...]string{"invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error",
+		"request_too_large", "rate_limit_error", "timeout_error", "overloaded_error"} {
+		if statusOf(kind) == status {
+			return kind
+		}
+	}
+	if 400 <= status && status < 500 {
+		return "invalid_request_error"
+	}
+	return "api_error"
+}

@@ -1,0 +1,355 @@
+package openaichat
+
+import (
+	"strconv"
+
+	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+)
+
+// Encoder turns the neutral events of one answer into this dialect: into server-sent events for a stream, or into one
+// body. It allocates nothing per streamed event beyond the growth of dst, except for thinking, whose text it keeps
+// until the block ends.
+type Encoder struct {
+	stream, includeUsage bool
+	id, model            string
+	created              int64
+
+	prefix  []byte // of every chunk, up to the delta
+	started bool
+	done    bool // the terminal event was written
+
+	reason dialect.StopReason
+	usage  dialect.Usage
+	err    *dialect.Error
+
+	text, refusal, thinking []byte // of a body
+	blocks                  []byte // of a body: elements of thinking_blocks
+	block                   []byte // text of the current block of thinking
+	blockIndex              int
+	tools                   []toolCall
+}
+
+type toolCall struct {
+	index     int
+	id, name  string
+	arguments []byte
+}
+
+// NewEncoder returns an encoder for one answer. includeUsage says that the client asked for usage in its stream.
+// An empty id or model is taken from the Start event. created is in Unix seconds.
+func NewEncoder(stream, includeUsage bool, id string, created int64, model string) *Encoder {
+	return &Encoder{stream: stream, includeUsage: includeUsage, id: id, created: created, model: model}
+}
+
+// Err returns the error that ended the answer, nil if there was none so far.
+func (e *Encoder) Err() *dialect.Error { return e.err }
+
+// Done reports whether the answer is at its end: the terminal event has been written, or [Encoder.Body] is ready.
+func (e *Encoder) Done() bool { return e.done }
+
+// Event appends to dst what ev becomes in a stream: no, one or two server-sent events. For a body it collects ev and
+// returns dst as it is. Events behind the terminal one are ignored.
+func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
+	if e.done {
+		return dst
+	}
+	if !e.started {
+		if e.id == "" {
+			e.id = ev.ID
+		}
+		if e.model == "" {
+			e.model = ev.Model
+		}
+		if ev.Kind != dialect.ErrorEvent {
+			e.started = true
+			if e.stream {
+				e.begin()
+				dst = e.open(dst)
+				dst = append(dst, `{"role":"assistant","content":"","refusal":null}`...)
+				dst = e.close(dst)
+			}
+		}
+	}
+	switch ev.Kind {
+	case dialect.UsageEvent:
+		e.usage = ev.Usage
+		return dst
+	case dialect.Stop:
+		e.reason = ev.StopReason
+	case dialect.ErrorEvent:
+		e.err = ev.Err
+		if e.err == nil {
+			e.err = &dialect.Error{}
+		}
+	case dialect.End:
+		if e.err == nil && e.reason == "" {
+			e.err = &dialect.Error{Type: "api_error", Message: "The provider's answer ended without a stop reason."}
+		}
+	}
+	if !e.stream {
+		e.collect(ev)
+		return dst
+	}
+	return e.chunk(dst, ev)
+}
+
+func (e *Encoder) begin() {
+	p := append(e.prefix[:0], `{"id":`...)
+	p = jsonscan.AppendString(p, e.id)
+	p = append(p, `,"object":"chat.completion.chunk","created":`...)
+	p = strconv.AppendInt(p, e.created, 10)
+	p = append(p, `,"model":`...)
+	p = jsonscan.AppendString(p, e.model)
+	e.prefix = append(p, `,"choices":[`...)
+}
+
+func (e *Encoder) open(dst []byte) []byte {
+	dst = append(dst, "data: "...)
+	dst = append(dst, e.prefix...)
+	return append(dst, `{"index":0,"delta":`...)
+}
+
+func (e *Encoder) close(dst []byte) []byte { return e.closeWith(dst, "") }
+
+func (e *Encoder) closeWith(dst []byte, reason string) []byte {
+	dst = append(dst, `,"logprobs":null,"finish_reason":`...)
+	dst = appendStringOrNull(dst, reason)
+	dst = append(dst, "}]"...)
+	if e.includeUsage {
+		dst = append(dst, `,"usage":null`...)
+	}
+	return append(dst, "}\n\n"...)
+}
+
+// chunk writes one event of a stream.
+func (e *Encoder) chunk(dst []byte, ev *dialect.Event) []byte {
+	switch ev.Kind {
+	case dialect.TextDelta, dialect.RefusalDelta:
+		if ev.Text == "" {
+			return dst
+		}
+		dst = e.open(dst)
+		if ev.Kind == dialect.TextDelta {
+			dst = append(dst, `{"content":`...)
+		} else {
+			dst = append(dst, `{"refusal":`...)
+		}
+		dst = jsonscan.AppendString(dst, ev.Text)
+		dst = append(dst, '}')
+		return e.close(dst)
+	case dialect.ThinkingDelta:
+		e.think(ev)
+		if ev.Text == "" {
+			return dst
+		}
+		dst = e.open(dst)
+		dst = append(dst, `{"reasoning_content":`...)
+		dst = jsonscan.AppendString(dst, ev.Text)
+		dst = append(dst, '}')
+		return e.close(dst)
+	case dialect.SignatureDelta, dialect.RedactedThinkingEvent:
+		dst = e.open(dst)
+		dst = append(dst, `{"thinking_blocks":[`...)
+		dst = e.thinkingBlock(dst, ev)
+		dst = append(dst, "]}"...)
+		return e.close(dst)
+	case dialect.ToolStart:
+		dst = e.open(dst)
+		dst = append(dst, `{"tool_calls":[{"index":`...)
+		dst = strconv.AppendInt(dst, int64(ev.Index), 10)
+		dst = append(dst, `,"id":`...)
+		dst = jsonscan.AppendString(dst, ev.ID)
+		dst = append(dst, `,"type":"function","function":{"name":`...)
+		dst = jsonscan.AppendString(dst, ev.Name)
+		dst = append(dst, `,"arguments":""}}]}`...)
+		return e.close(dst)
+	case dialect.ToolDelta, dialect.ToolEnd:
+		if ev.Text == "" {
+			return dst
+		}
+		dst = e.open(dst)
+		dst = append(dst, `{"tool_calls":[{"index":`...)
+		dst = strconv.AppendInt(dst, int64(ev.Index), 10)
+		dst = append(dst, `,"function":{"arguments":`...)
+		dst = jsonscan.AppendString(dst, ev.Text)
+		dst = append(dst, "}}]}"...)
+		return e.close(dst)
+	case dialect.Stop:
+		dst = e.open(dst)
+		dst = append(dst, "{}"...)
+		return e.closeWith(dst, finishReason(e.reason))
+	case dialect.ErrorEvent:
+		return e.fail(dst)
+	case dialect.End:
+		if e.err != nil {
+			return e.fail(dst)
+		}
+		e.done = true
+		if e.includeUsage && e.usage.Known {
+			dst = append(dst, "data: "...)
+			dst = append(dst, e.prefix...)
+			dst = append(dst, `],"usage":`...)
+			dst = appendUsage(dst, &e.usage)
+			dst = append(dst, "}\n\n"...)
+		}
+		return append(dst, "data: [DONE]\n\n"...)
+	}
+	return dst
+}
+
+// fail writes the error as the stream's terminal event. OpenAI's SDKs raise an error for data with an "error" member,
+// wherever it comes, and read no further; [DONE] behind it would tell other readers that the answer is complete.
+func (e *Encoder) fail(dst []byte) []byte {
+	e.done = true
+	dst = append(dst, "data: "...)
+	dst = AppendError(dst, e.err)
+	return append(dst, "\n\n"...)
+}
+
+// think keeps the text of the current block of thinking, because its signature comes last.
+func (e *Encoder) think(ev *dialect.Event) {
+	if ev.Index != e.blockIndex {
+		e.blockIndex, e.block = ev.Index, e.block[:0]
+	}
+	e.block = append(e.block, ev.Text...)
+}
+
+// thinkingBlock writes one element of thinking_blocks.
+func (e *Encoder) thinkingBlock(dst []byte, ev *dialect.Event) []byte {
+	if ev.Kind == dialect.RedactedThinkingEvent {
+		dst = append(dst, `{"type":"redacted_thinking","data":`...)
+		dst = jsonscan.AppendString(dst, ev.Text)
+		return append(dst, '}')
+	}
+	if ev.Index != e.blockIndex {
+		e.blockIndex, e.block = ev.Index, e.block[:0]
+	}
+	dst = append(dst, `{"type":"thinking","thinking":`...)
+	dst = jsonscan.AppendString(dst, e.block)
+	dst = append(dst, `,"signature":`...)
+	dst = jsonscan.AppendString(dst, ev.Text)
+	e.block = e.block[:0]
+	return append(dst, '}')
+}
+
+// collect keeps an event for the body.
+func (e *Encoder) collect(ev *dialect.Event) {
+	switch ev.Kind {
+	case dialect.TextDelta:
+		e.text = append(e.text, ev.Text...)
+	case dialect.RefusalDelta:
+		e.refusal = append(e.refusal, ev.Text...)
+	case dialect.ThinkingDelta:
+		e.think(ev)
+		e.thinking = append(e.thinking, ev.Text...)
+	case dialect.SignatureDelta, dialect.RedactedThinkingEvent:
+		if len(e.blocks) > 0 {
+			e.blocks = append(e.blocks, ',')
+		}
+		e.blocks = e.thinkingBlock(e.blocks, ev)
+	case dialect.ToolStart:
+		e.tools = append(e.tools, toolCall{index: ev.Index, id: ev.ID, name: ev.Name})
+	case dialect.ToolDelta, dialect.ToolEnd:
+		for i := len(e.tools) - 1; i >= 0; i-- {
+			if e.tools[i].index == ev.Index {
+				e.tools[i].arguments = append(e.tools[i].arguments, ev.Text...)
+				break
+			}
+		}
+	case dialect.ErrorEvent, dialect.End:
+		e.done = true
+	}
+}
+
+// Body appends the whole answer of a call that was not streamed: a chat.completion, or the error that ended the
+// answer (then [Encoder.Err] is not nil and [ClientStatus] gives the status). It is complete after End.
+func (e *Encoder) Body(dst []byte) []byte {
+	if e.err != nil {
+		return AppendError(dst, e.err)
+	}
+	dst = append(dst, `{"id":`...)
+	dst = jsonscan.AppendString(dst, e.id)
+	dst = append(dst, `,"object":"chat.completion","created":`...)
+	dst = strconv.AppendInt(dst, e.created, 10)
+	dst = append(dst, `,"model":`...)
+	dst = jsonscan.AppendString(dst, e.model)
+	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
+	if len(e.text) == 0 && (len(e.tools) > 0 || len(e.refusal) > 0) {
+		dst = append(dst, "null"...)
+	} else {
+		dst = jsonscan.AppendString(dst, e.text)
+	}
+	dst = append(dst, `,"refusal":`...)
+	if len(e.refusal) == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = jsonscan.AppendString(dst, e.refusal)
+	}
+	if len(e.thinking) > 0 {
+		dst = append(dst, `,"reasoning_content":`...)
+		dst = jsonscan.AppendString(dst, e.thinking)
+	}
+	if len(e.blocks) > 0 {
+		dst = append(dst, `,"thinking_blocks":[`...)
+		dst = append(dst, e.blocks...)
+		dst = append(dst, ']')
+	}
+	for i := range e.tools {
+		t := &e.tools[i]
+		if i == 0 {
+			dst = append(dst, `,"tool_calls":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"id":`...)
+		dst = jsonscan.AppendString(dst, t.id)
+		dst = append(dst, `,"type":"function","function":{"name":`...)
+		dst = jsonscan.AppendString(dst, t.name)
+		dst = append(dst, `,"arguments":`...)
+		dst = jsonscan.AppendString(dst, t.arguments)
+		dst = append(dst, "}}"...)
+	}
+	if len(e.tools) > 0 {
+		dst = append(dst, ']')
+	}
+	dst = append(dst, `},"logprobs":null,"finish_reason":`...)
+	dst = jsonscan.AppendString(dst, finishReason(e.reason))
+	dst = append(dst, "}]"...)
+	if e.usage.Known {
+		dst = append(dst, `,"usage":`...)
+		dst = appendUsage(dst, &e.usage)
+	}
+	return append(dst, '}')
+}
+
+// finishReason is the dialect's word for a neutral stop reason. A pause has none: to a client that did not ask for
+// server-side tools, the turn is over.
+func finishReason(r dialect.StopReason) string {
+	switch r {
+	case dialect.StopLength:
+		return "length"
+	case dialect.StopToolCalls:
+		return "tool_calls"
+	case dialect.StopFilter:
+		return "content_filter"
+	}
+	return "stop"
+}
+
+// appendUsage writes a usage object. The neutral convention is OpenAI's: the parts are inside the totals.
+func appendUsage(dst []byte, u *dialect.Usage) []byte {
+	dst = append(dst, `{"prompt_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Input, 10)
+	dst = append(dst, `,"completion_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Output, 10)
+	dst = append(dst, `,"total_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Input+u.Output, 10)
+	dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
+	dst = strconv.AppendInt(dst, u.CacheRead, 10)
+	dst = append(dst, `,"cache_write_tokens":`...)
+	dst = strconv.AppendInt(dst, u.CacheWrite, 10)
+	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Reasoning, 10)
+	return append(dst, "}}"...)
+}
