@@ -134,7 +134,14 @@ func (d *Direct) snapshot() []*serverConn {
 // buffers holds output and input buffers between events, so that an idle connection owns none.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
 
-var heads = sync.Pool{New: func() any { return new(http1.Head) }}
+// parsed is a head with the request made of it, reused together: a Request that is given to an interface would
+// otherwise be allocated for each exchange.
+type parsed struct {
+	head http1.Head
+	req  Request
+}
+
+var heads = sync.Pool{New: func() any { return new(parsed) }}
 
 func putBuffer(b *[]byte) {
 	if cap(*b) <= keptBufferMax {
@@ -151,11 +158,11 @@ type serverConn struct {
 	mu   sync.Mutex
 	name string
 
-	part []byte      // input that could not be used yet: a partial head, or pipelined requests
-	head *http1.Head // kept while a head is partial, so that it is not scanned again from its start
-	x    Exchange    // in flight
-	body http1.Body  // of the request in flight
-	out  *[]byte     // collected output
+	part []byte     // input that could not be used yet: a partial head, or pipelined requests
+	head *parsed    // kept while a head is partial, so that it is not scanned again from its start
+	x    Exchange   // in flight
+	body http1.Body // of the request in flight
+	out  *[]byte    // collected output
 
 	discarded int
 	length    int64 // of the answer: what is left to write, or Unknown
@@ -247,21 +254,22 @@ func (sc *serverConn) process(b []byte) {
 // begin parses one head and starts its exchange. It returns how many bytes it took; 0 when the head is not complete
 // or was refused.
 func (sc *serverConn) begin(b []byte) int {
-	h := sc.head
-	if h == nil {
-		h = heads.Get().(*http1.Head)
-		h.Reset()
+	p := sc.head
+	if p == nil {
+		p = heads.Get().(*parsed)
+		p.head.Reset()
 	}
+	h := &p.head
 	n, bad := h.ParseRequest(b, sc.d.limits)
 	if bad != nil {
 		sc.refuse(bad)
-		heads.Put(h)
+		heads.Put(p)
 		sc.head = nil
 		return 0
 	}
 	if n == 0 {
 		if sc.head == nil {
-			sc.head = h
+			sc.head = p
 			sc.nc.SetTimeout(headTimeout)
 		}
 		return 0
@@ -277,7 +285,7 @@ func (sc *serverConn) begin(b []byte) int {
 	if length == 0 && h.ContentLength < 0 {
 		length = NoBody
 	}
-	req := Request{Head: h, Mu: &sc.mu, Client: sc.nc.RemoteAddr(), TLS: sc.tls, Listener: sc.name, Length: length}
+	p.req = Request{Head: h, Mu: &sc.mu, Client: sc.nc.RemoteAddr(), TLS: sc.tls, Listener: sc.name, Length: length}
 	if sc.bodyDone {
 		sc.nc.SetTimeout(0)
 	} else {
@@ -285,8 +293,8 @@ func (sc *serverConn) begin(b []byte) int {
 	}
 	// Begin may answer at once; the placeholder tells an End inside it from no exchange.
 	sc.x = beginning{}
-	x := sc.d.h.Begin(sc, &req)
-	heads.Put(h)
+	x := sc.d.h.Begin(sc, &p.req)
+	heads.Put(p)
 	if sc.x == nil || sc.gone || sc.closing {
 		return n
 	}
