@@ -1,0 +1,3 @@
+module github.com/gwc-dev/gwc/conformance
+
+go 1.26.0
