@@ -21,4 +21,6 @@ const (
 	codeNoOperations  diag.Code = "GWC3015" // nothing to publish
 	codeExtension     diag.Code = "GWC3016" // x-gwc-…, which no release reads yet
 	codeInfo          diag.Code = "GWC3017" // no info.title or info.version
+	codeVariant       diag.Code = "GWC3018" // a path with a query or fragment
+	codeBadID         diag.Code = "GWC3019" // an operationId that cannot be used as a name
 )

@@ -32,8 +32,8 @@ import (
 
 // Limits of a document. Real ones reach 12 MB (GitHub's) and half a million values.
 const (
-	maxBytes  = 64 << 20
-	maxValues = 4 << 20
+	maxBytes  = 32 << 20
+	maxValues = 2 << 20
 )
 
 // Wanted is a document that the configuration names: the file, relative to the repository's root, and the place and
@@ -207,6 +207,14 @@ func (l *library) open(file string) *entry {
 func parse(file string, src []byte) (*tree, *fault) {
 	if len(src) > maxBytes {
 		return nil, &fault{code: codeHostile, summary: fmt.Sprintf("the document is larger than %d MB", maxBytes>>20)}
+	}
+	// Each value but the first follows one of these, so there are at most as many values, whatever the format.
+	n := 1
+	for _, before := range []string{",", ":", "[", "- ", "-\n", "-\r", "-\t", "? "} {
+		n += bytes.Count(src, []byte(before))
+	}
+	if n > maxValues {
+		return nil, &fault{code: codeHostile, summary: fmt.Sprintf("the document holds more than %d values", maxValues)}
 	}
 	if path.Ext(file) == ".json" {
 		return parseJSON(file, src)

@@ -4,11 +4,16 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
+
+// maxID is the greatest length of an operationId in bytes.
+const maxID = 256
 
 // reader takes one document apart.
 type reader struct {
@@ -16,6 +21,7 @@ type reader struct {
 	t      *tree
 	report *diag.Report
 	folds  []fold
+	ids    map[string]Operation // operations by id
 	// partial: an operation is missing because of a fault that was reported
 	partial bool
 }
@@ -46,8 +52,7 @@ func (r *reader) document() *Document {
 	info := t.member(0, "info")
 	var lacks []string
 	if info != none {
-		d.Title, _ = t.str(info, "title")
-		d.Version, _ = t.str(info, "version")
+		d.Title, d.Version = line(t, info, "title"), line(t, info, "version")
 	}
 	if d.Title == "" {
 		lacks = append(lacks, `"info.title"`)
@@ -80,6 +85,17 @@ func (r *reader) document() *Document {
 	}
 	d.Partial = r.partial
 	return d
+}
+
+// line returns a text of the document as one line of bounded length, for people.
+func line(t *tree, i int32, key string) string {
+	s, _ := t.str(i, key)
+	s = strings.Join(strings.FieldsFunc(s, func(c rune) bool { return unicode.IsControl(c) || unicode.IsSpace(c) }), " ")
+	const most = 200
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
 }
 
 func (r *reader) fail(code diag.Code, at diag.Label, summary string, help ...string) {
@@ -159,19 +175,28 @@ type item struct {
 func (r *reader) paths(d *Document) {
 	t := r.t
 	paths := t.member(0, "paths")
+	if paths != none && t.null(paths) {
+		paths = none
+	}
 	if paths != none && t.get(paths).kind != kindObject {
 		r.partial = true
 		r.fail(codeShape, diag.Label{Span: t.valueSpan(paths)}, "\"paths\" is not an object of path items")
 		return
 	}
-	ids := map[string]Operation{}
+	r.ids = map[string]Operation{}
 	if paths != none {
+		var variants []int32
 		t.members(paths, func(c int32, n *node) bool {
-			if !strings.HasPrefix(n.key, "x-") {
-				r.path(d, c, n, ids)
+			switch {
+			case strings.HasPrefix(n.key, "x-"):
+			case strings.HasPrefix(n.key, "/") && strings.ContainsAny(n.key, "?#"):
+				variants = append(variants, c)
+			default:
+				r.path(d, c, n, n.key)
 			}
 			return true
 		})
+		r.variants(d, variants)
 	}
 	if len(d.Operations) == 0 && !r.partial {
 		at := diag.Label{Span: t.keySpan(t.member(0, "openapi"))}
@@ -182,12 +207,38 @@ func (r *reader) paths(d *Document) {
 	}
 }
 
+// variants takes paths such as "/responses?beta=true" or "/chat#stream", under which documents describe a second face
+// of an operation. Queries and fragments take no part in routing, so requests go to the operation of the bare path;
+// only methods that the bare path does not have are published from here.
+func (r *reader) variants(d *Document, variants []int32) {
+	for _, c := range variants {
+		n := &r.t.nodes[c]
+		bare := n.key[:strings.IndexAny(n.key, "?#")]
+		before := len(d.Operations)
+		r.path(d, c, n, bare)
+		kept := d.Operations[:before]
+		for _, o := range d.Operations[before:] {
+			if !slices.ContainsFunc(kept, func(k Operation) bool { return k.Method == o.Method && k.Path == o.Path }) {
+				kept = append(kept, o)
+			}
+		}
+		d.Operations = kept
+		r.warn(codeVariant, diag.Label{Span: r.t.keySpan(c)},
+			fmt.Sprintf("path %q holds a query or fragment, which takes no part in routing", n.key),
+			func(n int) string {
+				return fmt.Sprintf("%d paths hold a query or fragment, which takes no part in routing", n)
+			},
+			"requests go to the operation of the path without it")
+	}
+}
+
 // maxPathRefs bounds a chain of path items that refer to each other.
 const maxPathRefs = 20
 
-func (r *reader) path(d *Document, c int32, n *node, ids map[string]Operation) {
+// path adds the operations of the path item at c, whose path is template.
+func (r *reader) path(d *Document, c int32, n *node, template string) {
 	t := r.t
-	params, bad := templateParams(n.key)
+	params, bad := templateParams(template)
 	if bad != nil {
 		r.partial = true
 		r.fail(codeTemplate, diag.Label{Span: t.keySpan(c)}, fmt.Sprintf("path %q is not a path template: %v", n.key, bad))
@@ -210,6 +261,9 @@ func (r *reader) path(d *Document, c int32, n *node, ids map[string]Operation) {
 		items = append(items, item{tt, ti})
 	}
 	for _, it := range items {
+		if it.t.null(it.i) {
+			return
+		}
 		if it.t.get(it.i).kind != kindObject {
 			r.partial = true
 			r.fail(codeShape, diag.Label{Span: it.t.valueSpan(it.i)}, fmt.Sprintf("path item of %q is not an object", n.key))
@@ -228,8 +282,8 @@ func (r *reader) path(d *Document, c int32, n *node, ids map[string]Operation) {
 				r.fail(codeShape, diag.Label{Span: it.t.valueSpan(op)}, fmt.Sprintf("operation %q of %q is not an object", m, n.key))
 				break
 			}
-			o := Operation{Method: strings.ToUpper(m), Path: n.key, Params: params, PathSpan: t.keySpan(c), MethodSpan: it.t.keySpan(op)}
-			r.operation(&o, items, it, op, ids)
+			o := Operation{Method: strings.ToUpper(m), Path: template, Params: params, PathSpan: t.keySpan(c), MethodSpan: it.t.keySpan(op)}
+			r.operation(&o, items, it, op)
 			if bad == nil {
 				d.Operations = append(d.Operations, o)
 			}
@@ -259,7 +313,7 @@ func (r *reader) unknownFields(it item, path string) {
 	})
 }
 
-func (r *reader) operation(o *Operation, items []item, it item, op int32, ids map[string]Operation) {
+func (r *reader) operation(o *Operation, items []item, it item, op int32) {
 	t := it.t
 	it.t.members(op, func(c int32, n *node) bool {
 		if strings.HasPrefix(n.key, "x-gwc-") {
@@ -270,6 +324,11 @@ func (r *reader) operation(o *Operation, items []item, it item, op int32, ids ma
 	})
 	id, at := t.str(op, "operationId")
 	switch {
+	case id != "" && (len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl)):
+		r.partial = true
+		r.fail(codeBadID, diag.Label{Span: t.valueSpan(at)}, "operationId cannot be used as a name: it is longer than "+strconv.Itoa(maxID)+" bytes or holds a control character",
+			"policies, subscriptions, logs and metrics name operations by it")
+		return
 	case id != "":
 		o.ID, o.Given, o.IDSpan = id, true, t.valueSpan(at)
 	default:
@@ -278,7 +337,7 @@ func (r *reader) operation(o *Operation, items []item, it item, op int32, ids ma
 			func(n int) string { return fmt.Sprintf("%d operations have no operationId", n) },
 			fmt.Sprintf("it is called %q in gwc's configuration and logs", o.ID))
 	}
-	if first, ok := ids[o.ID]; ok {
+	if first, ok := r.ids[o.ID]; ok {
 		// An item that two paths share by reference stands in the file once, but is two operations.
 		r.report.Add(diag.Diagnostic{Code: codeSameID, Severity: diag.Error,
 			Summary:   fmt.Sprintf("operationId %q is given to two operations: %s %s and %s %s", o.ID, first.Method, first.Path, o.Method, o.Path),
@@ -286,7 +345,7 @@ func (r *reader) operation(o *Operation, items []item, it item, op int32, ids ma
 			Secondary: []diag.Label{{Span: first.IDSpan, Text: "first here"}},
 			Help:      []string{"give each operation an id of its own; policies, subscriptions and metrics name operations by it"}})
 	} else {
-		ids[o.ID] = *o
+		r.ids[o.ID] = *o
 	}
 	r.parameters(o, items, it, op)
 }
@@ -315,6 +374,7 @@ func (r *reader) parameters(o *Operation, items []item, it item, op int32) {
 			}
 			if in, _ := pt.str(pi, "in"); in == "path" {
 				if name, at := pt.str(pi, "name"); at != none {
+					name = strings.TrimSuffix(name, "+")
 					if _, ok := declared[name]; !ok {
 						declared[name] = t.valueSpan(c)
 					}

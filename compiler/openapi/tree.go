@@ -163,8 +163,18 @@ func (t *tree) str(i int32, key string) (string, int32) {
 	return n.value, c
 }
 
-// span turns a range of bytes into a place with lines and columns.
+// null reports whether a value is null, or in YAML nothing at all.
+func (t *tree) null(i int32) bool {
+	n := t.get(i)
+	return n.kind == kindScalar && (n.value == "" || n.value == "null" || n.value == "~" || n.value == "Null" || n.value == "NULL")
+}
+
+// span turns a range of bytes into a place with lines and columns. What stands for one character at the end of the
+// file is nothing there.
 func (t *tree) span(e extent) diag.Span {
+	n := int32(len(t.src))
+	e.start = min(e.start, n)
+	e.end = max(min(e.end, n), e.start)
 	return diag.Span{File: t.file, Start: t.pos(e.start), End: t.pos(e.end)}
 }
 

@@ -23,9 +23,6 @@ func parseYAML(file string, src []byte) (*tree, *fault) {
 	if f := validText(src); f != nil {
 		return nil, f
 	}
-	if n := bytes.Count(src, []byte{','}) + bytes.Count(src, []byte{':'}) + bytes.Count(src, []byte("- ")) + bytes.Count(src, []byte("-\n")) + bytes.Count(src, []byte{'['}); n > maxValues {
-		return nil, &fault{code: codeHostile, summary: fmt.Sprintf("the document holds more than %d values", maxValues)}
-	}
 	root, err := yamlNode(src)
 	t := &tree{file: file, src: src}
 	p := &yamlReader{adder: adder{t: t}, at: newPlaces(src), done: map[*yaml.Node]int32{}, height: map[int32]int{}}
@@ -83,11 +80,20 @@ func (p *yamlReader) syntax(err error) *fault {
 	m := yamlErrorLine.FindStringSubmatch(msg)
 	line, _ := strconv.Atoi(m[1])
 	msg = strings.TrimPrefix(msg, m[0])
+	// The library counts lines from 1 where its scanner fails and from 0 where its parser does.
+	if strings.HasPrefix(msg, "did not find expected") || strings.HasPrefix(msg, "found duplicate %") ||
+		strings.HasPrefix(msg, "found incompatible") || strings.HasPrefix(msg, "found undefined tag") {
+		line++
+	}
 	help := ""
 	if strings.Contains(msg, "cannot start any token") && bytes.ContainsRune(p.t.src, '\t') {
 		help = "indent with spaces; YAML does not take tabs"
 	}
-	return &fault{code: codeSyntax, summary: "not valid YAML: " + msg, at: p.at.line(line), help: help}
+	code := codeSyntax
+	if strings.HasPrefix(msg, "exceeded max depth") {
+		code = codeHostile
+	}
+	return &fault{code: code, summary: "not valid YAML: " + msg, at: p.at.line(line), help: help}
 }
 
 // value adds a YAML node and what it holds. It returns its index and how many levels lie below it, with aliases
