@@ -174,6 +174,7 @@ func (w *Watcher) Start() {
 		return
 	}
 	w.starts = true
+	w.wake() // what changed since Load, or the first load
 	go w.run()
 }
 
@@ -275,6 +276,7 @@ func (w *Watcher) run() {
 			settle = true
 		case <-w.nudge:
 			w.adopt()
+			w.markChanged()
 			settle = true
 		case <-poll.C:
 			w.markChanged()
