@@ -30,16 +30,6 @@ func assemble(units []*unit, report *diag.Report) *Config {
 		m := merger{unit: u, config: c, report: report}
 		maps.Copy(c.places, m.fresh())
 		if g := u.root.fields["gateway"]; g != nil {
-			if u.tenant != "" {
-				report.Add(diag.Diagnostic{
-					Code:    codePlatform,
-					Summary: fmt.Sprintf("field \"gateway\" stands in the folder of tenant %q, expected among the platform's files", u.tenant),
-					Path:    []string{"gateway"},
-					Primary: diag.Label{Span: g.at.key},
-					Help:    []string{"move it to gateway.cue in the root folder"},
-				})
-				continue
-			}
 			listens = true
 			c.Gateway = gatewayOf(g)
 		}
@@ -109,7 +99,7 @@ func merge[T any](m *merger, field string, into map[string]T, make func(*node, s
 		if _, twice := into[name]; twice {
 			m.report.Add(diag.Diagnostic{
 				Code:      codeTwice,
-				Summary:   fmt.Sprintf("%s %q is defined in two units", strings.TrimSuffix(field, "s"), name),
+				Summary:   fmt.Sprintf("%s %q is defined in two units", objectWord(field), name),
 				Path:      []string{field, name},
 				Primary:   diag.Label{Span: n.at.key},
 				Secondary: []diag.Label{{Span: m.config.Key(field, name), Text: "first defined here"}},
@@ -119,6 +109,14 @@ func merge[T any](m *merger, field string, into map[string]T, make func(*node, s
 		}
 		into[name] = make(n, name)
 	}
+}
+
+// objectWord returns the word for one object of a field: "model" for "models".
+func objectWord(field string) string {
+	if field == "apis" {
+		return "API"
+	}
+	return strings.TrimSuffix(field, "s")
 }
 
 func gatewayOf(n *node) Gateway {

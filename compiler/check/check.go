@@ -16,7 +16,9 @@
 package check
 
 import (
+	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 
 	"cuelang.org/go/cue"
@@ -177,14 +179,48 @@ func (b *bench) check(src *load.Unit) *unit {
 		return u
 	}
 	v := b.ctx.BuildInstance(inst)
+	w.root = v
 	if err := v.Validate(); err != nil {
 		w.evaluation(err)
 	}
-	if _, err := v.Fields(); err != nil {
+	if w.bad[""] {
 		u.broken = true
 		return u
 	}
 	u.root = w.value(v, language.Read().Root, nil)
+	u.report = folded(u.report)
 	u.broken = u.broken || u.report.Failed()
 	return u
+}
+
+// folded keeps one of the diagnostics that say the same of the same place: a template with a mistake in it is one
+// mistake, however many objects are made from it.
+func folded(report diag.Report) diag.Report {
+	type cause struct {
+		code    diag.Code
+		span    diag.Span
+		summary string
+	}
+	var list []diag.Diagnostic
+	first := map[cause]int{}
+	again := map[int][]string{}
+	for _, d := range report.All() {
+		c := cause{d.Code, d.Primary.Span, d.Summary}
+		if i, seen := first[c]; seen {
+			again[i] = append(again[i], strings.Join(d.Path, "."))
+			continue
+		}
+		first[c] = len(list)
+		list = append(list, d)
+	}
+	for i, paths := range again {
+		note := fmt.Sprintf("it counts for %q too", paths[0])
+		if n := len(paths) - 1; n > 0 {
+			note = fmt.Sprintf("it counts for %q and %d more too", paths[0], n)
+		}
+		list[i].Notes = append(list[i].Notes, note)
+	}
+	var out diag.Report
+	out.Add(list...)
+	return out
 }

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,6 +18,9 @@ import (
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
+// importable says what can be imported.
+const importable = `files may import packages of CUE itself, such as "strings", and "` + language.ImportPath + `"`
+
 // imports reports imports that gwc cannot resolve: only CUE's own packages and the language can be.
 func (u *unit) imports(src *load.Unit) (found bool) {
 	for _, f := range src.Files {
@@ -31,7 +35,7 @@ func (u *unit) imports(src *load.Unit) (found bool) {
 				Code:    codeImport,
 				Summary: fmt.Sprintf("import %q cannot be resolved", path),
 				Primary: diag.Label{Span: spanOf(spec.Path)},
-				Notes:   []string{fmt.Sprintf("files may import packages of CUE itself, such as \"strings\", and %q", language.ImportPath)},
+				Notes:   []string{importable},
 			})
 		}
 	}
@@ -57,47 +61,80 @@ func (w *walker) evaluation(err error) {
 	}
 }
 
+// evaluationError says in words what CUE says in its own.
 func (w *walker) evaluationError(e errors.Error) diag.Diagnostic {
 	format, args := e.Msg()
 	message := fmt.Sprintf(format, args...)
-	name := "the value"
+	name := "the package"
 	if p := e.Path(); len(p) > 0 {
 		name = strconv.Quote(strings.Join(p, "."))
 	}
 	d := diag.Diagnostic{Primary: diag.Label{Span: w.errorSpan(e)}}
 	switch {
 	case strings.HasPrefix(format, "conflicting values"):
-		d.Code = codeConflict
-		d.Summary = fmt.Sprintf("%s has two values that differ", name)
-		if !hidden(e.Path()) && len(args) >= 2 {
-			d.Summary = fmt.Sprintf("%s has two values, %v and %v", name, args[0], args[1])
-		}
-		spans := w.values(e)
-		if len(spans) > 0 {
-			d.Primary.Span = spans[0]
-		}
-		d.Primary.Secret = hidden(e.Path())
-		for _, s := range spans[min(1, len(spans)):] {
-			d.Secondary = append(d.Secondary, diag.Label{Span: s, Text: "and here", Secret: d.Primary.Secret})
-		}
-		d.Help = []string{"a field has one value: remove one of them"}
+		w.conflict(&d, e, name)
+	case strings.HasPrefix(format, "imported and not used"):
+		d.Code = codeImport
+		d.Summary = fmt.Sprintf("import %v is not used", args[0])
+		d.Help = []string{"remove the import"}
+	case strings.HasPrefix(format, "builtin package"), strings.HasPrefix(format, "package"):
+		d.Code = codeImport
+		d.Summary = fmt.Sprintf("import %q cannot be resolved", args...)
+		d.Notes = []string{importable}
 	case strings.HasPrefix(format, "reference"), strings.HasPrefix(format, "undefined field"):
 		d.Code = codeReference
 		d.Summary = message
+		if len(args) == 1 {
+			d.Summary = fmt.Sprintf("nothing is named %q here", fmt.Sprint(args[0]))
+		}
 		d.Notes = []string{"files see the fields of their own unit only: the root folder with platform/, or one tenant's folder"}
+		if len(args) == 1 && filledIn(fmt.Sprint(args[0])) {
+			d.Notes = []string{"what the schema fills in is not there yet while files are evaluated"}
+		}
 	case strings.Contains(message, "cycle"):
 		d.Code = codeCycle
-		d.Summary = fmt.Sprintf("%s refers to itself", name)
-		d.Notes = []string{message}
+		d.Summary = name + " refers to itself"
+	case strings.HasPrefix(format, "field not allowed"):
+		d.Code = codeEvaluation
+		d.Summary = fmt.Sprintf("field %s is not allowed by a definition that these files make", name)
+	case hidden(e.Path()):
+		d.Code = codeEvaluation
+		d.Summary = name + " cannot be evaluated"
+		d.Primary.Secret = true
 	default:
 		d.Code = codeEvaluation
 		d.Summary = fmt.Sprintf("%s cannot be evaluated: %s", name, message)
-		if hidden(e.Path()) {
-			d.Summary = fmt.Sprintf("%s cannot be evaluated", name)
-			d.Primary.Secret = true
-		}
 	}
 	return d
+}
+
+// filledIn reports whether some field of the language with this name need not be written.
+func filledIn(name string) bool {
+	for _, t := range language.Read().Types {
+		if f, ok := t.Field(name); ok && !f.Required {
+			return true
+		}
+	}
+	return false
+}
+
+// conflict speaks of a field that has two values, and names both places.
+func (w *walker) conflict(d *diag.Diagnostic, e errors.Error, name string) {
+	d.Code = codeConflict
+	d.Summary = name + " has two values that differ"
+	d.Primary.Secret = hidden(e.Path())
+	d.Help = []string{"a field has one value: remove one of them"}
+	spans, texts := w.values(e)
+	if len(texts) == 2 && !d.Primary.Secret {
+		d.Summary = fmt.Sprintf("%s has two values, %s and %s", name, texts[0], texts[1])
+	}
+	for i, s := range spans {
+		if i == 0 {
+			d.Primary.Span = s
+			continue
+		}
+		d.Secondary = append(d.Secondary, diag.Label{Span: s, Text: "and here", Secret: d.Primary.Secret})
+	}
 }
 
 // unevaluated reports a value that is an error, at the place that the walk stands at.
@@ -153,36 +190,72 @@ func (w *walker) errorSpan(err error) diag.Span {
 	if !w.at.value.IsZero() {
 		return firstLine(w.at.value)
 	}
+	if p := cue.ParsePath(strings.Join(errors.Errors(err)[0].Path(), ".")); p.Err() == nil {
+		if at := w.where(w.root.LookupPath(p)); !at.key.IsZero() {
+			return firstLine(at.key)
+		}
+	}
 	start := diag.Pos{Line: 1, Col: 1}
 	return diag.Span{File: w.unit.first, Start: start, End: start}
 }
 
-// values returns the places of an error that are values and not references to them, in order.
-func (w *walker) values(e errors.Error) []diag.Span {
-	var values, all []diag.Span
+// values returns the places of an error that are values and not references to them, in order, and their text where it
+// is short.
+func (w *walker) values(e errors.Error) ([]diag.Span, []string) {
+	type spot struct {
+		span diag.Span
+		node ast.Node
+	}
+	var values, all []spot
 	for _, p := range errors.Positions(e) {
 		s, n, ok := w.node(p)
-		if !ok {
+		if !ok || slices.ContainsFunc(all, func(o spot) bool { return o.span.File == s.File && o.span.Start == s.Start }) {
 			continue
 		}
-		s = firstLine(s)
-		if slices.Contains(all, s) {
-			continue
-		}
-		all = append(all, s)
-		switch n.(type) {
-		case *ast.Ident, *ast.SelectorExpr, *ast.BinaryExpr, *ast.Field:
-		default:
-			values = append(values, s)
+		all = append(all, spot{s, n})
+		if _, ok := n.(*ast.Field); !ok && !refers(n) {
+			values = append(values, spot{s, n})
 		}
 	}
 	if len(values) < 2 {
 		values = all
 	}
-	slices.SortStableFunc(values, func(a, b diag.Span) int {
-		return strings.Compare(fmt.Sprintf("%s %9d", a.File, a.Start.Offset), fmt.Sprintf("%s %9d", b.File, b.Start.Offset))
+	slices.SortStableFunc(values, func(a, b spot) int {
+		return cmp.Or(cmp.Compare(a.span.File, b.span.File), cmp.Compare(a.span.Start.Offset, b.span.Start.Offset))
 	})
-	return values
+	var spans []diag.Span
+	var texts []string
+	for _, v := range values {
+		spans = append(spans, firstLine(v.span))
+		switch n := v.node.(type) {
+		case *ast.BasicLit:
+			if len(n.Value) < 60 {
+				texts = append(texts, n.Value)
+			}
+		case *ast.ListLit:
+			texts = append(texts, "a list")
+		case *ast.StructLit:
+			texts = append(texts, "a struct")
+		}
+	}
+	return spans, texts
+}
+
+// refers reports whether an expression names a value that stands elsewhere.
+func refers(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.Ident:
+		switch n.Name {
+		case "_", "string", "bytes", "bool", "int", "float", "number", "null":
+			return false
+		}
+		return true
+	case *ast.SelectorExpr, *ast.IndexExpr:
+		return true
+	case *ast.BinaryExpr:
+		return refers(n.X) || refers(n.Y)
+	}
+	return false
 }
 
 // node returns the syntax that begins at a position, and its span; for a field, the span of its label.
@@ -190,13 +263,21 @@ func (w *walker) node(p token.Pos) (diag.Span, ast.Node, bool) {
 	if !p.IsValid() || w.unit.files[p.Filename()] == nil {
 		return diag.Span{}, nil, false
 	}
-	in := w.inFile(p.Filename())
-	if f, ok := in.fields[p.Offset()]; ok {
+	start := diag.Pos{Line: p.Line(), Col: p.Column(), Offset: p.Offset()}
+	return w.syntax(diag.Span{File: p.Filename(), Start: start, End: start})
+}
+
+// syntax returns the syntax that begins where a span begins, and its span; for a field, the span of its label.
+func (w *walker) syntax(s diag.Span) (diag.Span, ast.Node, bool) {
+	if w.unit.files[s.File] == nil {
+		return diag.Span{}, nil, false
+	}
+	in := w.inFile(s.File)
+	if f, ok := in.fields[s.Start.Offset]; ok {
 		return spanOf(f.Label), f, true
 	}
-	if n, ok := in.exprs[p.Offset()]; ok {
+	if n, ok := in.exprs[s.Start.Offset]; ok {
 		return spanOf(n), n, true
 	}
-	start := diag.Pos{Line: p.Line(), Col: p.Column(), Offset: p.Offset()}
-	return diag.Span{File: p.Filename(), Start: start, End: start}, nil, true
+	return s, nil, true
 }

@@ -58,6 +58,10 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 		w.report(notYet(label, at.key, path))
 		return ""
 	}
+	if len(w.bad) > 0 && w.bad[join(path)] {
+		w.wrong++
+		return "" // A definition of the repository's own refuses it too, and that was reported.
+	}
 	d := diag.Diagnostic{
 		Code:    codeField,
 		Summary: fmt.Sprintf("unknown field %q in %s", label, w.thing(t)),
@@ -100,6 +104,17 @@ func (w *walker) labelText(v cue.Value, name string) (string, bool) {
 		return strconv.Quote(name), strings.HasPrefix(l.Value, `"`)
 	}
 	return "", false
+}
+
+// notPlatform reports a tenant's file that says what only the platform's may.
+func (w *walker) notPlatform(v cue.Value) {
+	w.report(diag.Diagnostic{
+		Code:    codePlatform,
+		Summary: fmt.Sprintf("field \"gateway\" stands in the folder of tenant %q, expected among the platform's files", w.unit.tenant),
+		Path:    []string{"gateway"},
+		Primary: diag.Label{Span: w.where(v).key},
+		Help:    []string{"move it to gateway.cue in the root folder"},
+	})
 }
 
 func notYet(what string, at diag.Span, path []string) diag.Diagnostic {
@@ -169,15 +184,7 @@ func (w *walker) arm(v cue.Value, t *language.Type) *language.Type {
 func (w *walker) isKind(v cue.Value, t *language.Type, want cue.Kind) bool {
 	k := v.IncompleteKind()
 	if k == want || k == cue.BottomKind {
-		// The value of an error in a field is an error too; the field is met on the way.
-		if k == cue.BottomKind && want == cue.ListKind {
-			_, err := v.List()
-			if err != nil {
-				w.unevaluated(v)
-			}
-			return err == nil
-		}
-		return true
+		return true // A value with an error in it is an error too; the error is met on the way.
 	}
 	if k&want != 0 {
 		w.incomplete(t, nil)
@@ -191,16 +198,20 @@ func (w *walker) wrongType(v cue.Value, t *language.Type, f *language.Field) {
 	w.report(diag.Diagnostic{
 		Code:    codeType,
 		Summary: fmt.Sprintf("%s is %s, expected %s", w.name(), kindWord(v.IncompleteKind()), expected(t, f)),
-		Primary: diag.Label{Span: firstLine(w.at.value), Text: "expected " + expected(t, f), Secret: secret(t)},
+		Primary: diag.Label{Span: firstLine(w.at.value), Secret: secret(t)},
 	})
 }
 
 func (w *walker) incomplete(t *language.Type, f *language.Field) {
+	note := "a constraint, such as `string`, is not a value yet: some file has to give one"
+	if _, n, ok := w.syntax(w.at.value); ok && refers(n) {
+		note = "what it refers to has no definite value, or refers back to it"
+	}
 	w.report(diag.Diagnostic{
 		Code:    codeIncomplete,
 		Summary: fmt.Sprintf("%s has no definite value, expected %s", w.name(), expected(t, f)),
 		Primary: diag.Label{Span: firstLine(w.at.value)},
-		Notes:   []string{"a constraint, such as `string`, is not a value yet: some file has to give one"},
+		Notes:   []string{note},
 	})
 }
 
@@ -269,7 +280,7 @@ func expected(t *language.Type, f *language.Field) string {
 		return "true or false"
 	case language.Int:
 		if t.Is == "size" {
-			return scalars["size"].words + between(f)
+			break
 		}
 		switch {
 		case t.Min != nil && t.Max != nil:
@@ -279,17 +290,13 @@ func expected(t *language.Type, f *language.Field) string {
 		}
 		return "an integer"
 	}
+	if f != nil && f.Low != "" {
+		return fmt.Sprintf("a %s from %s to %s", t.Is, f.Low, f.Top)
+	}
 	if s, ok := scalars[t.Is]; ok {
-		return s.words + between(f)
+		return s.words
 	}
 	return "a string"
-}
-
-func between(f *language.Field) string {
-	if f == nil || f.Low == "" {
-		return ""
-	}
-	return fmt.Sprintf(" from %s to %s", f.Low, f.Top)
 }
 
 func oneOf(values []string) string {

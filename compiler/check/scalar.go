@@ -26,8 +26,8 @@ type scalar struct {
 	words string
 	// secret says that the text, when it is wrong, may be a secret that must not be shown.
 	secret bool
-	// check returns what is wrong with a text, as the end of a sentence that begins with the name of the field, such as
-	// `has no unit`; "" if nothing is.
+	// check returns what is wrong with a text, as the end of a sentence that begins with it, such as "has no unit"; ""
+	// if nothing is. It never repeats the text, which may be long or a secret.
 	check func(string) string
 }
 
@@ -56,7 +56,7 @@ var scalars = map[string]scalar{
 		case len(s) > 63:
 			return "is longer than 63 characters"
 		}
-		return strconv.Quote(s) + " is not a name"
+		return "is not a name"
 	}},
 	"modelname": {codeName, `a name of letters, digits, ".", "_", ":" and "-"`, false, func(s string) string {
 		switch {
@@ -65,24 +65,24 @@ var scalars = map[string]scalar{
 		case len(s) > 128:
 			return "is longer than 128 characters"
 		}
-		return strconv.Quote(s) + " is not a model name"
+		return "is not a model name"
 	}},
-	"upstreammodel": {codeText, "the provider's name of a model, without spaces", false, match(upstreamForm)},
+	"upstreammodel": {codeText, "the provider's name of a model, without spaces", false, match(upstreamForm, "has spaces or characters that are not ASCII, or is longer than 256")},
 	"duration": {codeDuration, `a duration such as "500ms", "2s" or "1m30s"`, false, func(s string) string {
 		if _, err := parseDuration(s); err != nil {
-			return strconv.Quote(s) + " " + err.Error()
+			return "" + err.Error()
 		}
 		return ""
 	}},
 	"size": {codeSize, `a number of bytes or a size such as "64MB"`, false, func(s string) string {
 		if _, ok := parseSize(s); !ok {
-			return strconv.Quote(s) + " is not a size"
+			return "is not a size"
 		}
 		return ""
 	}},
 	"date": {codeDate, `a day such as "2027-06-30"`, false, func(s string) string {
 		if _, err := time.Parse(time.DateOnly, s); err != nil {
-			return strconv.Quote(s) + " is not a day of the calendar"
+			return "is not a day of the calendar"
 		}
 		return ""
 	}},
@@ -93,29 +93,29 @@ var scalars = map[string]scalar{
 		case basePathForm.MatchString(s) && !slices.ContainsFunc(strings.Split(s, "/"), func(p string) bool { return p == "." || p == ".." }):
 			return ""
 		case !strings.HasPrefix(s, "/"):
-			return strconv.Quote(s) + ` does not begin with "/"`
+			return `does not begin with "/"`
 		case strings.HasSuffix(s, "/"):
-			return strconv.Quote(s) + ` ends with "/"`
+			return `ends with "/"`
 		}
-		return strconv.Quote(s) + " is not a plain path"
+		return "is not a plain path"
 	}},
 	"host": {codeHost, `a host such as "api.example.com" or "*.example.com"`, false, func(s string) string {
 		switch {
 		case hostForm.MatchString(s) && len(s) <= 253:
 			return ""
 		case hostForm.MatchString(strings.ToLower(s)):
-			return strconv.Quote(s) + " has upper-case letters"
+			return "has upper-case letters"
 		case strings.Contains(s, ":"):
-			return strconv.Quote(s) + " has a port"
+			return "has a port"
 		}
-		return strconv.Quote(s) + " is not a host"
+		return "is not a host"
 	}},
 	"document": {codeDocument, `the path of a .yaml, .yml or .json file`, false, func(s string) string {
 		switch ext := path.Ext(s); {
 		case path.IsAbs(s):
-			return strconv.Quote(s) + " is not relative to its file"
+			return "is not relative to its file"
 		case ext != ".yaml" && ext != ".yml" && ext != ".json":
-			return strconv.Quote(s) + " is neither YAML nor JSON"
+			return "is neither YAML nor JSON"
 		}
 		return ""
 	}},
@@ -140,8 +140,8 @@ var scalars = map[string]scalar{
 		switch {
 		case strings.HasPrefix(s, "file:") && len(s) > len("file:"):
 			return ""
-		case strings.Contains(s, "-----BEGIN"):
-			return clear
+		case strings.Contains(s, "-----BEGIN"), strings.Contains(s, "\n"), len(s) > 200:
+			return clear // Most likely the file's content.
 		}
 		return `does not begin with "file:"`
 	}},
@@ -162,9 +162,9 @@ var scalars = map[string]scalar{
 		}
 		return "has upper-case hex digits"
 	}},
-	"keyid":      {codeText, `a label of letters, digits, ".", "_" and "-"`, false, match(keyIDForm)},
-	"owner":      {codeText, `an owner such as "@acme/platform", without spaces`, false, match(ownerForm)},
-	"headername": {codeText, "the name of an HTTP header", false, match(headerForm)},
+	"keyid":      {codeText, `a label of letters, digits, ".", "_" and "-"`, false, match(keyIDForm, "is not a label")},
+	"owner":      {codeText, `an owner such as "@acme/platform", without spaces`, false, match(ownerForm, "is not an owner")},
+	"headername": {codeText, "the name of an HTTP header", false, match(headerForm, "is not the name of a header")},
 	"headervalue": {codeText, "printable text without line ends", true, func(s string) string {
 		if valueForm.MatchString(s) {
 			return ""
@@ -173,15 +173,27 @@ var scalars = map[string]scalar{
 	}},
 }
 
-// clear is what a scalar's check says of text that looks like a secret.
-const clear = "holds a secret in clear"
+const (
+	// clear is what a scalar's check says of text that looks like a secret.
+	clear = "holds a secret in clear"
+	// query is what it says of a URL with a query, where keys are often put.
+	query = "has a query"
+)
 
-func match(form *regexp.Regexp) func(string) string {
+// quote quotes a text, its beginning only if it is long.
+func quote(s string) string {
+	if len(s) > 80 {
+		return strconv.Quote(s[:60]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+func match(form *regexp.Regexp, wrong string) func(string) string {
 	return func(s string) string {
 		if form.MatchString(s) {
 			return ""
 		}
-		return strconv.Quote(s) + " does not fit"
+		return wrong
 	}
 }
 
@@ -333,13 +345,16 @@ func (w *walker) wrongText(v cue.Value, is, wrong string, t *language.Type, f *l
 	s := scalars[t.Is]
 	d := diag.Diagnostic{
 		Code:    s.code,
-		Summary: fmt.Sprintf("%s %s, expected %s", w.name(), wrong, expected(t, nil)),
-		Primary: diag.Label{Span: firstLine(w.at.value), Secret: s.secret},
+		Summary: fmt.Sprintf("%s is %s, expected %s", w.name(), quote(is), expected(t, nil)),
+		Primary: diag.Label{Span: firstLine(w.at.value), Text: wrong},
+	}
+	if s.secret || wrong == clear || wrong == query {
+		d.Summary = fmt.Sprintf("%s %s, expected %s", w.name(), wrong, expected(t, nil))
+		d.Primary.Text, d.Primary.Secret = "", true
 	}
 	switch {
 	case wrong == clear:
 		d.Code = codeSecret
-		d.Primary.Secret = true
 		if t.Is == "keyhash" {
 			d.Help = []string{
 				"revoke this key: whoever can read the repository knows it",
@@ -373,20 +388,49 @@ func (w *walker) label(label string, v cue.Value, t *language.Type) {
 	if wrong == "" {
 		return
 	}
-	thing := "label"
-	if len(w.path) > 0 {
-		thing = "in " + strconv.Quote(w.path[len(w.path)-1])
-	}
-	if strings.HasPrefix(wrong, `"`) {
-		thing += ","
-	}
 	d := diag.Diagnostic{
 		Code:    s.code,
-		Summary: fmt.Sprintf("%s %s, expected %s", thing, wrong, s.words),
+		Summary: fmt.Sprintf("%s has %s, expected %s", w.name(), quote(label), s.words),
 		Path:    append(slices.Clone(w.path), label),
-		Primary: diag.Label{Span: w.where(v).key},
+		Primary: diag.Label{Span: w.where(v).key, Text: wrong},
 	}
 	w.report(d)
+}
+
+// vendorsSecret holds the headers, in lower case, in which vendors expect their keys.
+var vendorsSecret = map[string]bool{
+	"authorization": true, "proxy-authorization": true, "x-api-key": true, "api-key": true, "x-goog-api-key": true,
+	"cookie": true, "x-auth-token": true, "x-amz-security-token": true,
+}
+
+// headers checks what a map of headers has beyond its labels and values.
+func (w *walker) headers(order []string, values map[string]cue.Value) {
+	first := map[string]string{}
+	for _, name := range order {
+		lower := strings.ToLower(name)
+		at := w.where(values[name])
+		if vendorsSecret[lower] {
+			w.report(diag.Diagnostic{
+				Code:    codeSecret,
+				Summary: fmt.Sprintf("header %q carries a secret, expected headers without secrets", name),
+				Path:    append(slices.Clone(w.path), name),
+				Primary: diag.Label{Span: firstLine(at.value), Secret: true},
+				Help:    []string{"remove the header and name the secret under credentials: gwc sends it in the header that the vendor expects"},
+			})
+		}
+		before, again := first[lower]
+		if !again {
+			first[lower] = name
+			continue
+		}
+		w.report(diag.Diagnostic{
+			Code:      codeRepeated,
+			Summary:   fmt.Sprintf("header %q stands twice in %s: case does not count", name, w.name()),
+			Path:      append(slices.Clone(w.path), name),
+			Primary:   diag.Label{Span: at.key},
+			Secondary: []diag.Label{{Span: w.where(values[before]).key, Text: "first here"}},
+		})
+	}
 }
 
 func isDigits(s string) bool {
@@ -431,26 +475,29 @@ func parseSize(s string) (int64, bool) {
 
 func checkAddress(s string) string {
 	i := strings.LastIndexByte(s, ':')
+	if strings.Contains(s, "://") {
+		return "is a URL"
+	}
 	if i < 0 {
-		return strconv.Quote(s) + " has no port"
+		return "has no port"
 	}
 	host, port := s[:i], s[i+1:]
 	if n, err := strconv.ParseUint(port, 10, 32); err != nil || len(port) > 5 {
-		return strconv.Quote(s) + " has no port number"
+		return "has no port number"
 	} else if n > 65535 {
-		return strconv.Quote(s) + " has a port above 65535"
+		return "has a port above 65535"
 	}
 	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
 		if a, err := netip.ParseAddr(host[1 : len(host)-1]); err != nil || !a.Is6() {
-			return strconv.Quote(s) + " has no IPv6 address in its brackets"
+			return "has no IPv6 address in its brackets"
 		}
 		return ""
 	}
 	if strings.Contains(host, ":") {
-		return strconv.Quote(s) + " has an IPv6 address without brackets"
+		return "has an IPv6 address without brackets"
 	}
 	if !hostNameForm.MatchString(host) {
-		return strconv.Quote(s) + " has no valid host"
+		return "has no valid host"
 	}
 	return ""
 }
@@ -459,23 +506,23 @@ func checkURL(s string) string {
 	u, err := url.Parse(s)
 	switch {
 	case strings.ContainsAny(s, " \t\r\n"):
-		return strconv.Quote(s) + " has white space in it"
+		return "has white space in it"
 	case err != nil:
 		return "is not a URL" // The error would quote it, and with it a password.
 	case u.User != nil:
 		return clear
 	case u.Scheme != "http" && u.Scheme != "https":
-		return strconv.Quote(s) + ` does not begin with "http://" or "https://"`
+		return `does not begin with "http://" or "https://"`
 	case !strings.HasPrefix(s, u.Scheme+"://"):
-		return strconv.Quote(s) + ` does not begin with "http://" or "https://"`
+		return `does not begin with "http://" or "https://"`
 	case u.Hostname() == "":
-		return strconv.Quote(s) + " has no host"
+		return "has no host"
 	case u.Port() != "" && !validPort(u.Port()), strings.HasSuffix(u.Host, ":"):
-		return strconv.Quote(s) + " has no valid port"
+		return "has no valid port"
 	case u.RawQuery != "" || u.ForceQuery:
-		return "has a query" // Where keys are often put.
+		return query
 	case u.Fragment != "" || strings.Contains(s, "#"):
-		return strconv.Quote(s) + " has a fragment"
+		return "has a fragment"
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/errors"
 
 	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
@@ -37,6 +38,7 @@ func (n *node) get(name string) *node {
 type walker struct {
 	*bench
 	unit  *unit
+	root  cue.Value
 	path  []string
 	at    place              // the innermost known place, for values that have none
 	bad   map[string]bool    // joined data paths that CUE could not evaluate and that were reported
@@ -106,11 +108,17 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 	}
 	n := &node{fields: map[string]*node{}}
 	var meant []string // fields that a typo was most likely meant for
+	reserved := false
 	for it.Next() {
 		label := it.Selector().Unquoted()
 		f, known := t.Field(label)
-		if !known {
+		switch {
+		case !known:
 			meant = append(meant, w.unknownField(v, it.Value(), label, t))
+			reserved = reserved || slices.Contains(t.Reserved, label)
+			continue
+		case len(w.path) == 0 && label == "gateway" && w.unit.tenant != "":
+			w.notPlatform(it.Value())
 			continue
 		}
 		wrong := w.wrong
@@ -127,7 +135,8 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 			continue
 		}
 		if f.Required {
-			if !slices.Contains(meant, f.Name) {
+			// A typo of its name, or a field that may stand in its place and is not built yet, is one mistake.
+			if !slices.Contains(meant, f.Name) && !reserved {
 				w.missing(f, t)
 			}
 			continue
@@ -145,11 +154,26 @@ func (w *walker) labels(v cue.Value, t *language.Type) (*cue.Iterator, bool) {
 		return nil, false
 	}
 	it, err := v.Fields()
-	if err != nil {
+	if err != nil || w.ownError(v) {
+		// What could not be evaluated may hold fields, so that nothing can be said of those that seem to be missing.
 		w.unevaluated(v)
 		return nil, false
 	}
 	return it, true
+}
+
+// ownError reports whether a struct itself could not be evaluated, and not only a value in it.
+func (w *walker) ownError(v cue.Value) bool {
+	if v.IncompleteKind() != cue.BottomKind {
+		return false
+	}
+	depth := len(v.Path().Selectors())
+	for _, e := range errors.Errors(v.Err()) {
+		if len(e.Path()) > depth {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *walker) union(v cue.Value, t *language.Type) *node {
@@ -173,6 +197,7 @@ func (w *walker) mapping(v cue.Value, t *language.Type) *node {
 		return nil
 	}
 	n := &node{fields: map[string]*node{}}
+	values := map[string]cue.Value{}
 	for it.Next() {
 		label := it.Selector().Unquoted()
 		w.label(label, it.Value(), t.Label)
@@ -180,12 +205,16 @@ func (w *walker) mapping(v cue.Value, t *language.Type) *node {
 		c := w.child(label, it.Value(), t.Elem, nil)
 		n.order = append(n.order, label)
 		n.fields[label] = c
+		values[label] = it.Value()
 		if len(w.path) == 1 && w.wrong == wrong {
 			w.prove(label, it.Value(), t.Elem, c)
 		}
 	}
 	if t.Filled && len(n.order) == 0 {
 		w.empty(t)
+	}
+	if t.Label.Is == "headername" {
+		w.headers(n.order, values)
 	}
 	return n
 }
@@ -194,14 +223,24 @@ func (w *walker) list(v cue.Value, t *language.Type) *node {
 	if !w.isKind(v, t, cue.ListKind) {
 		return nil
 	}
-	it, err := v.List()
-	if err != nil {
-		w.unevaluated(v)
-		return nil
-	}
 	n := &node{}
-	for i := 0; it.Next(); i++ {
-		n.elems = append(n.elems, w.child(strconv.Itoa(i), it.Value(), t.Elem, nil))
+	if it, err := v.List(); err == nil {
+		for i := 0; it.Next(); i++ {
+			n.elems = append(n.elems, w.child(strconv.Itoa(i), it.Value(), t.Elem, nil))
+		}
+	} else {
+		// A list with an error in an element cannot be iterated, but its elements can be had one by one.
+		for i := 0; ; i++ {
+			e := v.LookupPath(cue.MakePath(cue.Index(i)))
+			if !e.Exists() {
+				break
+			}
+			n.elems = append(n.elems, w.child(strconv.Itoa(i), e, t.Elem, nil))
+		}
+		if len(n.elems) == 0 {
+			w.unevaluated(v)
+			return nil
+		}
 	}
 	if t.Filled && len(n.elems) == 0 {
 		w.empty(t)
