@@ -41,7 +41,7 @@ const (
 const chunkSize = 64 << 10
 
 // spareChunks is how many empty batches are kept for reuse.
-const spareChunks = 8
+const spareChunks = 16
 
 // Options of [Open].
 type Options struct {
