@@ -1,0 +1,353 @@
+package pipeline
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gwc-dev/gwc/runtime/calllog"
+	"github.com/gwc-dev/gwc/runtime/engine"
+	"github.com/gwc-dev/gwc/runtime/http1"
+	"github.com/gwc-dev/gwc/runtime/upstream"
+)
+
+// apiFlow proxies one operation: head rewritten, body bytes through, both ways at the pace of the slower side.
+//
+// Another endpoint is tried only while nothing can have been done twice: after a failure to connect, or, for an
+// idempotent method (RFC 9110 §9.2.2) without an answer byte, after a pooled connection turned out to be closed.
+type apiFlow struct {
+	exchange
+	req      upstream.Request
+	call     *upstream.Call
+	endpoint int
+	tried    uint64
+	sentAt   time.Time
+	reqBuf   []byte // header lines for the upstream
+	target   []byte
+	query    []byte
+	kept     []byte // request body so far, while a retry could need it
+	keeping  bool
+	ended    bool // the request is complete
+	hasQuery bool
+	paused   bool // the client's body is paused
+	upPaused bool // the upstream's answer is paused
+}
+
+func newAPIFlow(p *Pipeline) *apiFlow { return &apiFlow{exchange: exchange{p: p}} }
+
+// recycle gives the flow back. Nothing may hold it any more.
+func (f *apiFlow) recycle() {
+	f.clear()
+	f.call = nil
+	if cap(f.kept) > keptBody {
+		f.kept = nil
+	}
+	f.p.apis.Put(f)
+}
+
+func (f *apiFlow) run(q *engine.Request) engine.Exchange {
+	f.tried, f.endpoint = 0, 0
+	f.ended, f.paused, f.upPaused = false, false, false
+	f.kept, f.keeping = f.kept[:0], q.Length != engine.NoBody
+	f.query, f.hasQuery = append(f.query[:0], q.Query...), q.HasQuery
+	f.reqBuf = f.forward(f.reqBuf[:0], q)
+	f.req = upstream.Request{Method: f.rec.Method, Fields: f.reqBuf, Length: q.Length}
+	if q.Expect100 && q.Length != engine.NoBody {
+		f.c.Interim(http.StatusContinue, nil)
+	}
+	f.attempt() // an upstream has at least one endpoint
+	return f
+}
+
+// forward writes the header lines that go to the upstream: end-to-end fields without the consumed key, and what tells
+// the upstream about the client. gwc is the edge: forwarding fields of the client's own are replaced, not extended.
+func (f *apiFlow) forward(b []byte, q *engine.Request) []byte {
+	for i := range q.Fields {
+		fl := &q.Fields[i]
+		if fl.Hop {
+			continue
+		}
+		switch fl.ID {
+		case http1.Host, http1.ContentLength, http1.TransferEncoding, http1.Expect, http1.XForwardedFor, http1.XForwardedProto,
+			http1.XForwardedHost, http1.Forwarded, http1.XRequestID, http1.XGwc:
+			continue
+		}
+		b = append(b, fl.Name...)
+		b = append(b, ':', ' ')
+		b = append(b, fl.Value...)
+		b = append(b, '\r', '\n')
+	}
+	b = append(b, "X-Forwarded-For: "...)
+	b = q.Client.Addr().Unmap().AppendTo(b)
+	b = append(b, "\r\nX-Forwarded-Proto: http"...)
+	if q.TLS {
+		b = append(b, 's')
+	}
+	b = append(b, "\r\nX-Forwarded-Host: "...)
+	b = append(b, q.Host...)
+	b = append(b, "\r\nx-request-id: "...)
+	b = append(b, f.id[:f.idLen]...)
+	return append(b, '\r', '\n')
+}
+
+// attempt starts a call at the next endpoint. It reports false when there was none and the exchange is over.
+func (f *apiFlow) attempt() bool {
+	u := f.r.Upstream
+	now := f.start
+	if f.rec.NAttempt > 0 {
+		now = time.Now()
+	}
+	i := u.Pick(f.tried, now)
+	if i < 0 || f.rec.NAttempt >= calllog.MaxAttempts {
+		return false
+	}
+	if i < 64 {
+		f.tried |= 1 << i
+	}
+	f.endpoint, f.sentAt = i, now
+	e := &u.Endpoints[i]
+	t := append(f.target[:0], e.Prefix...)
+	t = append(t, f.path[len(f.r.API.BasePath):]...)
+	if len(t) == 0 {
+		t = append(t, '/')
+	}
+	if f.hasQuery {
+		t = append(t, '?')
+		t = append(t, f.query...)
+	}
+	f.target, f.req.Target, f.req.Host = t, t, e.Pool.Host()
+	to := upstream.Timeouts{Connect: u.Timeouts.Connect, FirstByte: u.Timeouts.FirstByte, Idle: u.Timeouts.Idle}
+	if d := f.r.Timeout; d > 0 {
+		to.Deadline = f.start.Add(d)
+	} else if u.Timeouts.Total > 0 {
+		to.Deadline = now.Add(u.Timeouts.Total)
+	}
+	f.rec.NAttempt++
+	f.call = e.Pool.Start(f.mu, f, &f.req, to)
+	if len(f.kept) > 0 {
+		f.call.Write(f.kept)
+	}
+	if f.ended {
+		f.call.End(nil)
+	}
+	return true
+}
+
+// done notes the end of an attempt.
+func (f *apiFlow) done(status int, class string) {
+	d := time.Since(f.sentAt)
+	f.rec.Upstream += d
+	e := &f.r.Upstream.Endpoints[f.endpoint]
+	f.rec.Attempts[f.rec.NAttempt-1] = calllog.Attempt{Target: e.Pool.Addr(), Status: status, Duration: d, Error: class}
+	if class == "" {
+		class = "ok"
+	}
+	e.Metrics.Attempt(class, d)
+}
+
+// Body implements [engine.Exchange].
+func (f *apiFlow) Body(b []byte) {
+	f.rec.BytesIn += int64(len(b))
+	if f.keeping {
+		if len(f.kept)+len(b) <= keptBody {
+			f.kept = append(f.kept, b...)
+		} else {
+			f.keeping, f.kept = false, f.kept[:0]
+		}
+	}
+	f.call.Write(b)
+}
+
+// BodyEnd implements [engine.Exchange].
+func (f *apiFlow) BodyEnd(trailers []http1.Field) {
+	f.ended = true
+	f.call.End(trailers)
+}
+
+// Flush implements [engine.Exchange].
+func (f *apiFlow) Flush() {
+	f.call.Flush()
+	if !f.paused && f.call.Queued() > highWater {
+		f.paused = true
+		f.c.PauseBody()
+	}
+}
+
+// Gone implements [engine.Exchange].
+func (f *apiFlow) Gone(err error) {
+	f.call.Cancel()
+	f.gone(err)
+	f.done(0, "aborted")
+	f.finish()
+	f.recycle()
+}
+
+// gone notes in the record that the client ended the exchange.
+func (x *exchange) gone(err error) {
+	x.rec.Error = "client_abort"
+	if errors.Is(err, engine.ErrBody) || errors.Is(err, engine.ErrTimeout) {
+		x.rec.Error = "request"
+	}
+	if !x.headOut {
+		switch {
+		case errors.Is(err, engine.ErrBody):
+			x.rec.Status = http.StatusBadRequest
+		case errors.Is(err, engine.ErrTimeout):
+			x.rec.Status = http.StatusRequestTimeout
+		default:
+			x.rec.Status = statusGone
+		}
+	}
+}
+
+// Drained implements [engine.Exchange]: the client has taken what waited, so the answer may go on.
+func (f *apiFlow) Drained() {
+	if f.upPaused && f.c.Queued() == 0 {
+		f.upPaused = false
+		f.call.Resume()
+	}
+}
+
+// RequestDrained implements [upstream.Receiver]: the upstream has taken what waited, so the request may go on.
+func (f *apiFlow) RequestDrained() {
+	if f.paused && f.call.Queued() == 0 {
+		f.paused = false
+		f.c.ResumeBody()
+	}
+}
+
+// answerFields writes the header lines of an upstream's answer that go to the client.
+func (x *exchange) answerFields(h *http1.Head, bodiless bool) []byte {
+	b := x.fields[:0]
+	for i := range h.Fields {
+		fl := &h.Fields[i]
+		if fl.Hop {
+			continue
+		}
+		switch fl.ID {
+		case http1.ContentLength:
+			if !bodiless {
+				continue
+			}
+		case http1.TransferEncoding, http1.XRequestID, http1.XGwc:
+			continue
+		}
+		b = append(b, fl.Name...)
+		b = append(b, ':', ' ')
+		b = append(b, fl.Value...)
+		b = append(b, '\r', '\n')
+	}
+	x.fields = x.head(b)
+	return x.fields
+}
+
+// Interim implements [upstream.Receiver].
+func (f *apiFlow) Interim(h *http1.Head) {
+	var b []byte
+	for i := range h.Fields {
+		if fl := &h.Fields[i]; !fl.Hop {
+			b = append(append(append(append(b, fl.Name...), ": "...), fl.Value...), "\r\n"...)
+		}
+	}
+	f.c.Interim(h.Status, b)
+}
+
+// AnswerHead implements [upstream.Receiver].
+func (f *apiFlow) AnswerHead(h *http1.Head, length int64) {
+	bodiless := f.rec.Method == http.MethodHead || h.Status == http.StatusNoContent || h.Status == http.StatusNotModified
+	if bodiless {
+		length = engine.NoBody
+	}
+	f.rec.FirstByte = time.Since(f.start)
+	f.rec.Status = h.Status
+	f.headOut = true
+	f.c.Start(h.Status, f.answerFields(h, bodiless), length)
+}
+
+// AnswerBody implements [upstream.Receiver].
+func (f *apiFlow) AnswerBody(b []byte) {
+	f.rec.BytesOut += int64(len(b))
+	f.c.Write(b)
+}
+
+// AnswerFlush implements [upstream.Receiver].
+func (f *apiFlow) AnswerFlush() {
+	f.c.Flush()
+	if !f.upPaused && f.c.Queued() > highWater {
+		f.upPaused = true
+		f.call.Pause()
+	}
+}
+
+// AnswerEnd implements [upstream.Receiver].
+func (f *apiFlow) AnswerEnd(trailers []http1.Field) {
+	f.done(f.rec.Status, "")
+	c := f.c
+	f.finish()
+	f.recycle()
+	c.End(trailers)
+}
+
+// AnswerFail implements [upstream.Receiver].
+func (f *apiFlow) AnswerFail(e *upstream.Failure) {
+	class := e.Class.String()
+	f.done(0, class)
+	if f.headOut {
+		f.rec.Error = errorClass(e.Class)
+		c := f.c
+		f.finish()
+		f.recycle()
+		c.Abort()
+		return
+	}
+	again := e.Class == upstream.Connect || e.Class == upstream.Reset && e.Reused && idempotent(f.rec.Method)
+	complete := f.keeping || f.req.Length == upstream.NoBody || f.rec.BytesIn == 0
+	if again && complete {
+		if e.Class == upstream.Reset && f.endpoint < 64 {
+			f.tried &^= 1 << f.endpoint // the server is there: only its connection was old
+		}
+		if f.attempt() {
+			return
+		}
+	}
+	status, detail := failureAnswer(e.Class)
+	f.fail(status, errorClass(e.Class), detail)
+	f.recycle()
+}
+
+func idempotent(m string) bool {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+func errorClass(c upstream.Class) string {
+	switch c {
+	case upstream.Connect:
+		return "connect"
+	case upstream.Timeout:
+		return "timeout"
+	case upstream.Overflow:
+		return "overflow"
+	}
+	return "upstream_protocol"
+}
+
+func failureAnswer(c upstream.Class) (int, string) {
+	switch c {
+	case upstream.Connect:
+		return http.StatusBadGateway, "no connection to the upstream could be made"
+	case upstream.Timeout:
+		return http.StatusGatewayTimeout, "the upstream did not answer in time"
+	case upstream.Overflow:
+		return http.StatusBadGateway, "the upstream did not take the request's body"
+	}
+	return http.StatusBadGateway, "the upstream's answer could not be used"
+}
+
+var (
+	_ engine.Exchange   = (*apiFlow)(nil)
+	_ upstream.Receiver = (*apiFlow)(nil)
+)

@@ -1,0 +1,648 @@
+package pipeline
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gwc-dev/gwc/runtime/calllog"
+	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
+	"github.com/gwc-dev/gwc/runtime/engine"
+	"github.com/gwc-dev/gwc/runtime/http1"
+	"github.com/gwc-dev/gwc/runtime/snapshot"
+	"github.com/gwc-dev/gwc/runtime/upstream"
+)
+
+// chatFlow serves POST /v1/chat/completions: it collects the request, checks it, and sends it to the model's targets
+// in turn until one answers.
+//
+// A target of kind openai gets the caller's bytes with "model" replaced, and its answer goes back as it comes, with
+// usage read aside. Any other kind is translated through the neutral model, anew for each attempt. Another target is
+// tried only while the caller has got nothing: the head of a translated stream is held back until its first piece of
+// content, because providers report overload inside a stream that began with 200.
+type chatFlow struct {
+	exchange
+	body    []byte // the request's, whole
+	head    jsonscan.ChatHead
+	scanErr error
+	model   *snapshot.Model
+	neutral *dialect.Request // decoded once, when a target needs it
+
+	target  *snapshot.Target
+	secret  string // the credential in use, so that no error of the provider can carry it back
+	req     upstream.Request
+	reqBuf  []byte
+	path2   []byte
+	up      []byte // the request's body for the target
+	prepErr *dialect.Error
+	call    *upstream.Call
+	sentAt  time.Time
+
+	mode       answerMode
+	status     int
+	retryAfter string
+	errBody    []byte
+	out        []byte
+	received   int64 // bytes of a translated answer
+	tap        openaichat.Tap
+	hide       bool // the usage chunk that gwc asked for is hidden from the caller
+	enc        *openaichat.Encoder
+	dec        *anthropic.Decoder
+	emit       func(*dialect.Event) // f.event, bound once
+	early      *dialect.Error       // an error before any content
+	late       *dialect.Error       // an error after the head was sent
+
+	busy     bool // a goroutine or timer works for the flow; it must not be reused
+	left     bool // the exchange is over while busy
+	complete bool // the request's body has arrived
+	tooBig   bool
+	upPaused bool
+}
+
+type answerMode uint8
+
+const (
+	answerError answerMode = iota
+	answerPass
+	answerTranslate
+)
+
+func newChatFlow(p *Pipeline) *chatFlow {
+	f := &chatFlow{exchange: exchange{p: p}}
+	f.emit = f.event
+	return f
+}
+
+func (f *chatFlow) recycle() {
+	if f.busy {
+		f.left = true
+		return
+	}
+	f.clear()
+	f.call, f.enc, f.dec, f.neutral, f.model, f.target = nil, nil, nil, nil, nil, nil
+	f.early, f.late, f.prepErr, f.scanErr, f.secret, f.retryAfter = nil, nil, nil, nil, "", ""
+	if cap(f.body) > keptBody {
+		f.body = nil
+	}
+	if cap(f.up) > keptBody {
+		f.up = nil
+	}
+	if cap(f.out) > keptBody {
+		f.out = nil
+	}
+	f.p.chats.Put(f)
+}
+
+func (f *chatFlow) run(q *engine.Request) engine.Exchange {
+	f.body, f.errBody = f.body[:0], f.errBody[:0]
+	f.complete, f.tooBig, f.busy, f.left, f.upPaused = false, false, false, false, false
+	if q.Length > maxChat {
+		f.refuseSize()
+		return nothing{}
+	}
+	if q.Expect100 && q.Length != engine.NoBody {
+		f.c.Interim(http.StatusContinue, nil)
+	}
+	return f
+}
+
+func (f *chatFlow) refuseSize() {
+	f.fail(http.StatusRequestEntityTooLarge, "request", "the request's body is larger than "+strconv.Itoa(maxChat>>20)+" MiB")
+	f.recycle()
+}
+
+// Body implements [engine.Exchange].
+func (f *chatFlow) Body(b []byte) {
+	f.rec.BytesIn += int64(len(b))
+	if len(f.body)+len(b) > maxChat {
+		f.refuseSize()
+		return
+	}
+	f.body = append(f.body, b...)
+}
+
+// BodyEnd implements [engine.Exchange].
+func (f *chatFlow) BodyEnd([]http1.Field) {
+	f.complete = true
+	f.do(f.scan, f.scanned)
+}
+
+// Flush implements [engine.Exchange].
+func (f *chatFlow) Flush() {}
+
+// do runs work and then, under the exchange's mutex, then: at once for bodies of usual size, else on a goroutine.
+// work touches nothing but what belongs to the request's preparation.
+func (f *chatFlow) do(work, then func()) {
+	if len(f.body) <= inlineWork {
+		work()
+		then()
+		return
+	}
+	f.busy = true
+	mu := f.mu
+	go func() {
+		work()
+		mu.Lock()
+		defer mu.Unlock()
+		f.back(then)
+	}()
+}
+
+// later runs then under the exchange's mutex after d.
+func (f *chatFlow) later(d time.Duration, then func()) {
+	f.busy = true
+	mu := f.mu
+	time.AfterFunc(d, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		f.back(then)
+	})
+}
+
+func (f *chatFlow) back(then func()) {
+	f.busy = false
+	if f.left {
+		f.left = false
+		f.recycle()
+		return
+	}
+	then()
+}
+
+func (f *chatFlow) scan() { f.scanErr = jsonscan.Chat(f.body, &f.head) }
+
+func (f *chatFlow) scanned() {
+	if f.scanErr != nil {
+		e := &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Message: f.scanErr.Error()}
+		var at *jsonscan.Error
+		if errors.As(f.scanErr, &at) {
+			e.Param = at.Param
+		}
+		f.refuse(e)
+		return
+	}
+	if !f.head.HasModel {
+		f.refuse(&dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Param: "model", Message: "you must provide a model parameter"})
+		return
+	}
+	m := f.s.Models[string(f.head.Model)]
+	if m == nil || f.key != nil && !f.key.App.Models[m.Name] {
+		f.noModel(string(f.head.Model))
+		f.recycle()
+		return
+	}
+	f.model = m
+	f.rec.Model = m.Name
+	f.rec.Stream = f.head.Stream
+	f.attempt()
+}
+
+// refuse answers with an error in the caller's dialect and ends the exchange.
+func (f *chatFlow) refuse(e *dialect.Error) {
+	if f.rec.Error == "" {
+		f.rec.Error = "request"
+	}
+	var extra []byte
+	if e.RetryAfter != "" {
+		extra = append(append(append(extra, "Retry-After: "...), e.RetryAfter...), '\r', '\n')
+	}
+	if f.target != nil {
+		extra = append(extra, f.target.Header...)
+	}
+	f.answer(openaichat.ClientStatus(e), "application/json", extra, openaichat.AppendError(nil, e))
+	f.recycle()
+}
+
+// attempt prepares the request for the next target and sends it.
+func (f *chatFlow) attempt() {
+	f.target = &f.model.Targets[f.rec.NAttempt%len(f.model.Targets)]
+	f.do(f.prepare, f.send)
+}
+
+// prepare makes the body for the target.
+func (f *chatFlow) prepare() {
+	f.prepErr = nil
+	f.hide = false
+	switch f.target.Provider.Kind {
+	case "openai":
+		var edits [2]jsonscan.Edit
+		n := 0
+		if string(f.head.Model) != f.target.Model {
+			f.out = jsonscan.AppendString(f.out[:0], f.target.Model)
+			edits[n] = f.head.ReplaceModel(f.out)
+			n++
+		}
+		if f.head.Stream {
+			if e, needed := f.head.RequestUsage(f.body); needed {
+				edits[n] = e
+				n++
+				f.hide = true
+			}
+		}
+		f.up = jsonscan.Splice(f.up[:0], f.body, edits[:n]...)
+	case "anthropic":
+		if f.neutral == nil {
+			if f.neutral, f.prepErr = openaichat.DecodeRequest(f.body); f.prepErr != nil {
+				return
+			}
+		}
+		f.up, f.prepErr = anthropic.EncodeRequest(f.up[:0], f.neutral, f.target.Model, f.model.MaxTokens)
+	}
+}
+
+// send starts the call.
+func (f *chatFlow) send() {
+	if f.prepErr != nil {
+		f.refuse(f.prepErr)
+		return
+	}
+	t := f.target
+	p := t.Provider
+	f.secret = p.Credential()
+	b := f.reqBuf[:0]
+	path := "/chat/completions"
+	b = append(b, "Content-Type: application/json\r\nAccept: "...)
+	if f.head.Stream {
+		b = append(b, "text/event-stream\r\n"...)
+	} else {
+		b = append(b, "application/json\r\n"...)
+	}
+	b = append(b, "Accept-Encoding: identity\r\nUser-Agent: gwc\r\n"...)
+	if p.Kind == "anthropic" {
+		path = "/v1/messages"
+		b = append(b, "anthropic-version: 2023-06-01\r\n"...)
+		if f.secret != "" {
+			b = append(append(append(b, "x-api-key: "...), f.secret...), '\r', '\n')
+		}
+	} else if f.secret != "" {
+		b = append(append(append(b, "Authorization: Bearer "...), f.secret...), '\r', '\n')
+	}
+	b = append(b, p.Fields...)
+	b = append(append(append(b, "x-request-id: "...), f.id[:f.idLen]...), '\r', '\n')
+	f.reqBuf = b
+	f.path2 = append(append(f.path2[:0], p.Prefix...), path...)
+	f.req = upstream.Request{Method: http.MethodPost, Target: f.path2, Host: p.Pool.Host(), Fields: b, Length: int64(len(f.up))}
+	f.sentAt = time.Now()
+	to := upstream.Timeouts{Connect: t.Timeouts.Connect, FirstByte: t.Timeouts.FirstByte, Idle: t.Timeouts.Idle}
+	if t.Timeouts.Total > 0 {
+		to.Deadline = f.sentAt.Add(t.Timeouts.Total)
+	}
+	f.rec.NAttempt++
+	f.rec.Provider, f.rec.UpstreamModel = p.Name, t.Model
+	f.status, f.retryAfter, f.early, f.late = 0, "", nil, nil
+	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
+	f.call = p.Pool.Start(f.mu, f, &f.req, to)
+	f.call.Write(f.up)
+	f.call.End(nil)
+}
+
+// done notes the end of an attempt.
+func (f *chatFlow) done(status int, class, outcome string) {
+	d := time.Since(f.sentAt)
+	f.rec.Upstream += d
+	f.rec.Attempts[f.rec.NAttempt-1] = calllog.Attempt{
+		Provider: f.target.Provider.Name, Model: f.target.Model, Target: f.target.Provider.Pool.Addr(), Status: status, Duration: d, Error: class,
+	}
+	f.target.Metrics.Attempt(outcome, d)
+}
+
+// again starts another attempt where the model's retry allows one. wait is what the provider asked to wait for.
+func (f *chatFlow) again(on bool, wait string) bool {
+	n := f.rec.NAttempt
+	if !on || n >= f.model.Attempts || n >= calllog.MaxAttempts {
+		return false
+	}
+	round := n / len(f.model.Targets)
+	if round == 0 {
+		f.attempt()
+		return true
+	}
+	// The same target once more: not at once, and not at all where it asks for longer than a caller would wait.
+	d := min(200*time.Millisecond<<(round-1), 2*time.Second)
+	if s, err := strconv.Atoi(wait); err == nil {
+		if s > 2 {
+			return false
+		}
+		d = max(d, time.Duration(s)*time.Second)
+	}
+	f.later(d, f.attempt)
+	return true
+}
+
+// Gone implements [engine.Exchange].
+func (f *chatFlow) Gone(err error) {
+	f.gone(err)
+	if f.call != nil {
+		f.call.Cancel()
+		if !f.busy {
+			f.observe()
+			f.done(f.status, "aborted", "aborted")
+		}
+	}
+	f.finish()
+	f.recycle()
+}
+
+// Drained implements [engine.Exchange].
+func (f *chatFlow) Drained() {
+	if f.upPaused && f.c.Queued() == 0 {
+		f.upPaused = false
+		f.call.Resume()
+	}
+}
+
+// RequestDrained implements [upstream.Receiver].
+func (f *chatFlow) RequestDrained() {}
+
+// Interim implements [upstream.Receiver].
+func (f *chatFlow) Interim(*http1.Head) {}
+
+// AnswerHead implements [upstream.Receiver].
+func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
+	f.status = h.Status
+	f.retryAfter = string(h.Get(http1.RetryAfter))
+	if h.Status < 200 || h.Status > 299 {
+		f.mode = answerError
+		return
+	}
+	if f.target.Provider.Kind == "openai" {
+		f.mode = answerPass
+		f.tap.Reset(f.head.Stream)
+		if f.hide {
+			length = engine.Unknown
+		}
+		b := append(f.fields[:0], "Content-Type: "...)
+		if ct := h.Get(http1.ContentType); len(ct) > 0 {
+			b = append(b, ct...)
+		} else {
+			b = append(b, "application/json"...)
+		}
+		if ce := h.Get(http1.ContentEncoding); len(ce) > 0 {
+			b = append(append(b, "\r\nContent-Encoding: "...), ce...)
+		}
+		b = append(b, '\r', '\n')
+		f.begun(b, length)
+		return
+	}
+	f.mode = answerTranslate
+	id := "chatcmpl-" + string(f.id[:f.idLen])
+	f.enc = openaichat.NewEncoder(f.head.Stream, f.head.IncludeUsage, id, f.start.Unix(), f.model.Name)
+	f.dec = anthropic.NewDecoder(f.head.Stream)
+	f.out = f.out[:0]
+}
+
+// begun starts the answer to the caller; b are its first header lines.
+func (f *chatFlow) begun(b []byte, length int64) {
+	if f.head.Stream {
+		b = append(b, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"...)
+	}
+	b = append(b, f.target.Header...)
+	f.fields = f.exchange.head(b)
+	f.headOut = true
+	f.rec.Status = http.StatusOK
+	f.rec.FirstByte = time.Since(f.start)
+	f.c.Start(http.StatusOK, f.fields, length)
+}
+
+// event takes the events of a translated answer.
+func (f *chatFlow) event(ev *dialect.Event) {
+	switch ev.Kind {
+	case dialect.UsageEvent:
+		f.tokens(&ev.Usage)
+	case dialect.Stop:
+		f.rec.StopReason = string(ev.StopReason)
+	case dialect.ErrorEvent:
+		if !f.headOut {
+			f.early = ev.Err
+			return
+		}
+		f.late = ev.Err
+		f.scrub(ev.Err)
+	}
+	if f.early != nil {
+		return
+	}
+	f.out = f.enc.Event(f.out, ev)
+	if !f.head.Stream || ev.Kind == dialect.Start || ev.Kind == dialect.UsageEvent {
+		return
+	}
+	if !f.headOut {
+		f.begun(append(f.fields[:0], "Content-Type: text/event-stream; charset=utf-8\r\n"...), engine.Unknown)
+	}
+}
+
+func (f *chatFlow) tokens(u *dialect.Usage) {
+	if !u.Known {
+		return
+	}
+	f.rec.HasTokens = true
+	f.rec.Tokens = calllog.Tokens{Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h, Reasoning: u.Reasoning}
+}
+
+// AnswerBody implements [upstream.Receiver].
+func (f *chatFlow) AnswerBody(b []byte) {
+	switch f.mode {
+	case answerError:
+		f.errBody = append(f.errBody, b[:min(len(b), maxError-len(f.errBody))]...)
+	case answerPass:
+		if f.hide {
+			f.out = f.tap.Filter(f.out[:0], b)
+			b = f.out
+		} else {
+			f.tap.Feed(b)
+		}
+		f.rec.BytesOut += int64(len(b))
+		f.c.Write(b)
+	case answerTranslate:
+		if f.received += int64(len(b)); f.received > maxAnswer && !f.head.Stream {
+			f.call.Cancel()
+			f.failed(upstream.Protocol)
+			return
+		}
+		f.dec.Feed(b, f.emit)
+		if f.early != nil {
+			f.call.Cancel()
+			f.providerError(f.early)
+			return
+		}
+		f.sendOut()
+	}
+}
+
+// sendOut gives what the encoder has written to the caller.
+func (f *chatFlow) sendOut() {
+	if f.headOut && len(f.out) > 0 {
+		f.rec.BytesOut += int64(len(f.out))
+		f.c.Write(f.out)
+		f.out = f.out[:0]
+	}
+}
+
+// AnswerFlush implements [upstream.Receiver].
+func (f *chatFlow) AnswerFlush() {
+	if !f.headOut {
+		return
+	}
+	f.c.Flush()
+	if !f.upPaused && f.c.Queued() > highWater {
+		f.upPaused = true
+		f.call.Pause()
+	}
+}
+
+// AnswerEnd implements [upstream.Receiver].
+func (f *chatFlow) AnswerEnd([]http1.Field) {
+	switch f.mode {
+	case answerError:
+		f.providerError(f.decodeError())
+	case answerPass:
+		f.observe()
+		f.sendOut() // what the filter still held
+		class := ""
+		if f.head.Stream && !f.tap.Done {
+			class, f.rec.Error = "protocol", "upstream_protocol" // it ended without its terminal event
+		}
+		f.end(class)
+	case answerTranslate:
+		f.dec.Finish(f.emit)
+		if f.early != nil {
+			f.providerError(f.early)
+			return
+		}
+		if !f.head.Stream {
+			f.done(f.status, "", "ok")
+			f.target.Metrics.Tokens(f.rec.Tokens.Input, f.rec.Tokens.Output, f.rec.Tokens.CacheRead, f.rec.Tokens.CacheWrite, f.rec.Tokens.Reasoning)
+			f.answer(http.StatusOK, "application/json", f.target.Header, f.enc.Body(f.out[:0]))
+			f.recycle()
+			return
+		}
+		f.endTranslated()
+	}
+}
+
+// endTranslated ends a translated stream, after its last event was encoded.
+func (f *chatFlow) endTranslated() {
+	f.sendOut()
+	class := ""
+	if f.late != nil {
+		class, f.rec.Error = "status", "upstream_status"
+	}
+	f.end(class)
+}
+
+// end completes an answer that has begun.
+func (f *chatFlow) end(class string) {
+	outcome := "ok"
+	if class != "" {
+		outcome = "protocol"
+	}
+	f.done(f.status, class, outcome)
+	t := &f.rec.Tokens
+	f.target.Metrics.Tokens(t.Input, t.Output, t.CacheRead, t.CacheWrite, t.Reasoning)
+	c := f.c
+	f.finish()
+	f.recycle()
+	c.End(nil)
+}
+
+// observe takes what the tap has read aside.
+func (f *chatFlow) observe() {
+	if f.mode != answerPass {
+		return
+	}
+	if f.hide {
+		f.out = f.tap.FilterEnd(f.out[:0])
+	} else {
+		f.tap.Finish()
+		f.out = f.out[:0]
+	}
+	f.tokens(&f.tap.Usage)
+	f.rec.StopReason = string(f.tap.Stop)
+	if f.tap.Err != nil {
+		f.rec.Error = "upstream_status"
+	}
+}
+
+func (f *chatFlow) decodeError() *dialect.Error {
+	if f.target.Provider.Kind == "anthropic" {
+		return anthropic.DecodeError(f.status, f.retryAfter, f.errBody)
+	}
+	return openaichat.DecodeError(f.status, f.retryAfter, f.errBody)
+}
+
+// scrub removes the credential in use from what a provider says.
+func (f *chatFlow) scrub(e *dialect.Error) {
+	if f.secret != "" {
+		e.Message = strings.ReplaceAll(e.Message, f.secret, "[redacted]")
+	}
+}
+
+// providerError handles an error answer of the provider: another attempt, or the error in the caller's dialect.
+func (f *chatFlow) providerError(e *dialect.Error) {
+	outcome := "4xx"
+	on := false
+	switch {
+	case e.Status == http.StatusTooManyRequests:
+		outcome, on = "429", f.model.RetryOn.RateLimited
+	case e.Status >= 500:
+		outcome, on = "5xx", f.model.RetryOn.ServerError
+	}
+	f.done(e.Status, "status", outcome)
+	if f.again(on, e.RetryAfter) {
+		return
+	}
+	f.scrub(e)
+	f.rec.Error = "upstream_status"
+	f.refuse(e)
+}
+
+// AnswerFail implements [upstream.Receiver].
+func (f *chatFlow) AnswerFail(e *upstream.Failure) {
+	if f.headOut {
+		f.rec.Error = errorClass(e.Class)
+		if f.mode == answerTranslate {
+			f.dec.Finish(f.emit) // tells the caller in its own dialect that the answer broke off
+			f.sendOut()
+			f.end(e.Class.String())
+			return
+		}
+		f.observe()
+		f.rec.Error = errorClass(e.Class)
+		f.done(f.status, e.Class.String(), e.Class.String())
+		c := f.c
+		f.finish()
+		f.recycle()
+		c.Abort()
+		return
+	}
+	if f.status >= 400 {
+		f.providerError(f.decodeError()) // its body broke off, but what it said stands
+		return
+	}
+	f.failed(e.Class)
+}
+
+// failed handles an attempt that gave no answer.
+func (f *chatFlow) failed(c upstream.Class) {
+	f.done(f.status, c.String(), c.String())
+	on := f.model.RetryOn.Connect
+	if c == upstream.Timeout {
+		on = f.model.RetryOn.Timeout
+	}
+	if f.again(on, "") {
+		return
+	}
+	status, detail := failureAnswer(c)
+	f.rec.Error = errorClass(c)
+	f.refuse(&dialect.Error{Status: status, Type: "api_error", Code: f.rec.Error, Message: strings.Replace(detail, "upstream", "provider", 1)})
+}
+
+var (
+	_ engine.Exchange   = (*chatFlow)(nil)
+	_ upstream.Receiver = (*chatFlow)(nil)
+)
