@@ -131,7 +131,7 @@ func parseTemplate(path string) ([]segment, error) {
 	if !strings.HasPrefix(path, "/") {
 		return nil, errors.New(`the path does not begin with "/"`)
 	}
-	if i := strings.IndexAny(path, "?#"); i >= 0 {
+	if i := strings.IndexAny(path, `?#\`); i >= 0 {
 		return nil, fmt.Errorf("the path holds %q, which is never a part of a request's path", path[i])
 	}
 	texts := strings.Split(path[1:], "/")
@@ -233,8 +233,8 @@ func normalize(lit string) (string, error) {
 			b = append(b, c)
 			continue
 		}
-		if c < ' ' || c == 0x7f {
-			return "", fmt.Errorf("%q has a control character", lit)
+		if c < ' ' || c == 0x7f || c == '\\' {
+			return "", fmt.Errorf("%q has a character that no request's path may hold: a control character or a backslash", lit)
 		}
 		b = append(b, '%', hex[c>>4], hex[c&15])
 	}
