@@ -2,8 +2,8 @@
 //
 // The limits of an app and the time enter; a [Result] leaves: the request may pass, or when it may be tried again.
 // A limit of N requests per window is a bucket of N that refills evenly (GCRA, the generic cell rate algorithm): at
-// most N requests at once, and in any span of time t at most N + N·t/window. Nothing is kept but one instant per
-// limit, so that a limit costs 24 bytes, and no window ever ends at which everybody rushes in.
+// most N requests at once, and in any span of time t at most N + N·t/window. All that changes is one instant per limit,
+// and no window ever ends at which everybody rushes in.
 //
 // The guarantees: a request takes from all limits of its app or from none, in one step under the app's mutex, so that
 // no interleaving of requests admits more than the limits say, and a refused request uses nothing. Counting is by a
@@ -13,10 +13,9 @@
 // that failed to load is ever applied, because the state adopts a limit with the first request that is checked against
 // it, and from then on exchanges of older snapshots are checked against it too.
 //
-// Time is an argument, nanoseconds of a clock that only grows, so that tests run in virtual time. One atomic per
-// limit was refused: with several limits, one that refuses must give back what the others gave, and a token that is
-// given back after its bucket has refilled admits one request too many. The mutex is held for some ten nanoseconds,
-// and apps do not share it.
+// Time is an argument, nanoseconds of any clock, so that tests run in virtual time. One atomic per limit was refused:
+// with several limits, one that refuses must give back what the others gave, and a token that is given back after its
+// bucket has refilled admits one request too many. The mutex is held for some ten nanoseconds, and apps do not share it.
 package meter
 
 import (
@@ -180,9 +179,14 @@ func newTerm(l Limit) term {
 	return term{limit: l, interval: interval, depth: interval * l.Requests} // < MaxPer + MaxRequests ns
 }
 
+// maxSkew is how far clocks of different cores and requests that overtake each other may lie apart. What differs by
+// more was a clock that was set back.
+const maxSkew = int64(time.Second)
+
 // Take asks for one request at the instant now, and takes it from every limit if all allow it. An instant that lies
-// before one that was used already, as another core's clock may give, is safe: it admits at most less. No allocation,
-// at most 0.1 µs for two limits.
+// somewhat before one that was used already, as another core may give, is safe: it admits at most less. After a clock
+// was set back by more than a second, everything counts as used at that moment: an app waits for at most its windows,
+// and not until the clock has caught up. No allocation, at most 0.1 µs for two limits.
 func (l *Limiter) Take(now int64) Result {
 	if l == nil || len(l.limits) == 0 {
 		return Result{Allowed: true}
@@ -199,7 +203,10 @@ func (l *Limiter) Take(now int64) Result {
 		}
 		used := int64(0) // ns
 		if b.full > now {
-			used = b.full - now
+			if used = b.full - now; used > b.depth+maxSkew {
+				used = b.depth
+				b.full = now + used
+			}
 		}
 		room := b.depth - used - b.interval
 		switch {

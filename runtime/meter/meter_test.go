@@ -60,6 +60,12 @@ func TestTake(t *testing.T) {
 			{time.Second, Result{Allowed: true, Limit: second, Reset: time.Second}},
 			{0, Result{Limit: second, Reset: 2 * time.Second, RetryAfter: 2 * time.Second}},
 		}},
+		{"a clock that was set back by an hour costs a window, not an hour", []Limit{minute}, []step{
+			{time.Hour, Result{Allowed: true, Limit: minute, Remaining: 2, Reset: 20 * time.Second}},
+			{0, Result{Limit: minute, Reset: time.Minute, RetryAfter: 20 * time.Second}},
+			{20 * time.Second, Result{Allowed: true, Limit: minute, Reset: time.Minute}},
+			{2 * time.Minute, Result{Allowed: true, Limit: minute, Remaining: 2, Reset: 20 * time.Second}},
+		}},
 		{"nonsense is bounded", []Limit{{Requests: -5, Per: -5}}, []step{
 			{0, Result{Allowed: true, Limit: Limit{1, 1}, Reset: 1}},
 			{0, Result{Limit: Limit{1, 1}, Reset: 1, RetryAfter: 1}},
