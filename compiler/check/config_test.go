@@ -1,0 +1,232 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/gwc-dev/gwc/compiler/load"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// config checks files that must be correct.
+func config(t *testing.T, files map[string]string) *Config {
+	t.Helper()
+	fsys := fstest.MapFS{}
+	for name, text := range files {
+		fsys[name] = &fstest.MapFile{Data: []byte("package gateway\n" + text)}
+	}
+	src, report, err := load.Load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, r := Check(src)
+	report.Merge(r)
+	for _, d := range report.All() {
+		t.Errorf("%s: %s", d.Code, d.Summary)
+	}
+	if cfg == nil {
+		t.FailNow()
+	}
+	return cfg
+}
+
+func TestEveryFieldReachesTheConfig(t *testing.T) {
+	got := config(t, map[string]string{"gateway.cue": whole})
+	timeouts := Timeouts{Connect: time.Second, FirstByte: 2 * time.Second, Idle: 3 * time.Second, Total: 4 * time.Minute}
+	want := &Config{
+		Gateway: Gateway{
+			Listeners: map[string]Listener{
+				"main":  {Address: "127.0.0.1:8080", Engine: "std", TLS: &TLS{Cert: "file:a.pem", Key: "file:a.key"}},
+				"other": {Address: "[::1]:8081", Engine: "netpoll"},
+			},
+			Admin: ":9090",
+			Calls: Calls{Dir: "calls", Flush: time.Second, MaxBytes: 64 << 20},
+		},
+		Providers: map[string]Provider{
+			"openai": {
+				Kind: "openai", BaseURL: "https://api.openai.com/v1", Credentials: []string{"env:A", "file:b"},
+				Headers: map[string]string{"X-Team": "blue"}, Timeouts: timeouts,
+			},
+			"claude": {
+				Kind: "anthropic", BaseURL: "https://api.anthropic.com",
+				Timeouts: Timeouts{Connect: 5 * time.Second, FirstByte: 2 * time.Minute, Idle: time.Minute},
+			},
+		},
+		Models: map[string]Model{"fast": {
+			Strategy: "priority", Targets: []Target{{"openai", "gpt-5"}, {"claude", "c"}},
+			Retry: Retry{Attempts: 2, On: []string{"429", "connect"}}, Timeouts: timeouts, MaxTokens: 100,
+		}},
+		Upstreams: map[string]Upstream{"pets": {Endpoints: []Endpoint{{"http://10.0.0.7:8080", 3}}, Timeouts: timeouts}},
+		APIs: map[string]API{"pets": {
+			Owner: "acme", OpenAPI: "pets.yaml", BasePath: "/pets/v1", Hosts: []string{"a.example", "*.b.example"}, Upstream: "pets",
+			Policies:   Policies{Auth: "none", Timeout: 5 * time.Second},
+			Operations: map[string]Operation{"listPets": {Policies{Auth: "key", Timeout: time.Second}}},
+		}},
+		Tenants: map[string]Tenant{"acme": {
+			Owners: []string{"@acme/leads"},
+			Apps: map[string]App{"web": {
+				Keys: []Key{{ID: "k", Expires: time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC).Unix()}}, Models: []string{"fast"},
+				Limits: []Limit{{5, time.Minute}},
+			}},
+		}},
+	}
+	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); d != "" {
+		t.Errorf("mismatch (-want +got):\n%s", d)
+	}
+}
+
+func TestDefaultsAreFilledIn(t *testing.T) {
+	got := config(t, map[string]string{
+		"gateway.cue": `
+gateway: listeners: main: address: ":80"
+providers: a: {kind: "anthropic", baseURL: "http://127.0.0.1:1/"}
+models: m: targets: [{provider: "a", model: "x"}, {provider: "a", model: "y"}, {provider: "a", model: "z"}]
+upstreams: u: endpoints: [{url: "http://127.0.0.1:2/"}]`,
+		"tenants/acme/apis/pets/api.cue": `
+apis: pets: {openapi: "../doc/pets.json", upstream: "u", basePath: "/"}
+tenants: acme: apps: web: {}`,
+	})
+	want := &Config{
+		Gateway: Gateway{
+			Listeners: map[string]Listener{"main": {Address: ":80", Engine: "netpoll"}},
+			Calls:     Calls{Dir: "calls", Flush: time.Second, MaxBytes: 64 << 20},
+		},
+		Providers: map[string]Provider{"a": {
+			Kind: "anthropic", BaseURL: "http://127.0.0.1:1",
+			Timeouts: Timeouts{Connect: 5 * time.Second, FirstByte: 2 * time.Minute, Idle: time.Minute},
+		}},
+		Models: map[string]Model{"m": {
+			Strategy: "priority", Targets: []Target{{"a", "x"}, {"a", "y"}, {"a", "z"}},
+			Retry: Retry{Attempts: 3, On: []string{"connect", "429", "5xx", "timeout"}}, MaxTokens: 4096,
+		}},
+		Upstreams: map[string]Upstream{"u": {
+			Endpoints: []Endpoint{{"http://127.0.0.1:2", 1}},
+			Timeouts:  Timeouts{Connect: 5 * time.Second, FirstByte: 30 * time.Second, Idle: time.Minute},
+		}},
+		APIs: map[string]API{"pets": {
+			Owner: "acme", OpenAPI: "tenants/acme/apis/doc/pets.json", Upstream: "u", Operations: map[string]Operation{},
+		}},
+		Tenants: map[string]Tenant{"acme": {Apps: map[string]App{"web": {}}}},
+	}
+	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); d != "" {
+		t.Errorf("mismatch (-want +got):\n%s", d)
+	}
+}
+
+func TestPlacesAreThoseOfTheText(t *testing.T) {
+	files := map[string]string{"gateway.cue": `
+gateway: listeners: main: address: ":80"
+_server: {url: "http://a.example", weight: 2}
+providers: {
+	"open-ai": {kind: "openai", headers: "X-A": "b"}
+}
+models: smart: targets: [{provider: "open-ai", model: "x"}, {
+	provider: "open-ai", model: "y"
+}]
+models: smart: maxTokens: 5
+for n in ["a", "b"] {upstreams: (n): endpoints: [_server]}
+`}
+	cfg := config(t, files)
+	text := "package gateway\n" + files["gateway.cue"]
+	show := func(s diag.Span) string {
+		if s.IsZero() {
+			return "nothing"
+		}
+		lines := strings.Split(text, "\n")
+		if got := s.Start.Offset - len(strings.Join(lines[:s.Start.Line-1], "\n")); s.Start.Line > 1 && got != s.Start.Col {
+			return fmt.Sprintf("line, column and offset differ: %+v", s)
+		}
+		return text[s.Start.Offset:s.End.Offset]
+	}
+	for _, c := range []struct{ name, path, key, value string }{
+		{"a field of a struct", "gateway/listeners/main/address", `address`, `":80"`},
+		{"a quoted label", "providers/open-ai/kind", `kind`, `"openai"`},
+		{"an object with a quoted label", "providers/open-ai", `"open-ai"`, `{kind: "openai", headers: "X-A": "b"}`},
+		{"a label of a map", "providers/open-ai/headers/X-A", `"X-A"`, `"b"`},
+		{"an element of a list", "models/smart/targets/0", `{provider: "open-ai", model: "x"}`, `{provider: "open-ai", model: "x"}`},
+		{"a field of an element of a list", "models/smart/targets/1/model", `model`, `"y"`},
+		{"a field that another struct adds", "models/smart/maxTokens", `maxTokens`, `5`},
+		{"a label that a comprehension makes", "upstreams/b", `(n)`, `endpoints: [_server]`},
+		{"a field that a template gives", "upstreams/b/endpoints/0/url", `url`, `"http://a.example"`},
+		{"a field that no file sets", "models/smart/strategy", "nothing", "nothing"},
+		{"an object that does not exist", "models/dumb", "nothing", "nothing"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := strings.Split(c.path, "/")
+			if d := cmp.Diff([]string{c.key, c.value}, []string{show(cfg.Key(path...)), show(cfg.Value(path...))}); d != "" {
+				t.Errorf("mismatch (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// TestBareFieldsAndTheAmpersandFormMeanTheSame compares the two forms of a repository, correct and broken.
+func TestBareFieldsAndTheAmpersandFormMeanTheSame(t *testing.T) {
+	for _, body := range []string{
+		strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(whole), "{"), "}"),
+		`providers: a: {kind: "openai", baseUrl: "x"}, gateway: listeners: main: {}, modles: {}`,
+		`providers: a: {kind: "x"}, models: m: {targets: [{provider: 1, modle: "x"}]}`,
+	} {
+		var said [2][]string
+		for i, text := range []string{
+			"package gateway\n{" + body + "}\n",
+			"package gateway\nimport \"gwc.dev/schema\"\nschema.#Gateway & {" + body + "}\n",
+		} {
+			src, _, err := load.Load(fstest.MapFS{"gateway.cue": {Data: []byte(text)}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, report := Check(src)
+			for _, d := range report.All() {
+				said[i] = append(said[i], string(d.Code)+": "+d.Summary)
+			}
+		}
+		if d := cmp.Diff(said[0], said[1]); d != "" {
+			t.Errorf("mismatch (-bare +ampersand):\n%s", d)
+		}
+	}
+}
+
+func TestNearestNameIsTheOneThatWasMeant(t *testing.T) {
+	names := []string{"kind", "baseURL", "credentials", "headers", "timeouts"}
+	for _, c := range []struct{ word, want string }{
+		{"baseUrl", "baseURL"}, {"BASEURL", "baseURL"}, {"baesURL", "baseURL"}, {"base", ""}, {"kidn", "kind"}, {"knd", "kind"},
+		{"credential", "credentials"}, {"cerdentails", "credentials"}, {"header", "headers"}, {"timeout", "timeouts"}, {"x", ""}, {"", ""},
+		{"kond", "kind"}, {"kondo", "kind"}, {"prompts", ""},
+	} {
+		if got, _ := nearest(c.word, names); got != c.want {
+			t.Errorf("nearest(%q) = %q, expected %q", c.word, got, c.want)
+		}
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	f.Add("gateway: listeners: main: address: \":80\"")
+	f.Add(whole)
+	f.Add("import \"gwc.dev/schema\"\nschema.#Gateway & {providers: a: {kind: \"openai\", baseUrl: 1}}")
+	f.Add("models: {for x in [1, 2] {\"\\(x)\": targets: [{}]}}\n_a: _b\n_b: _a")
+	f.Add("#X: {a: #X}\nproviders: a: #X & {b: 1 & 2}")
+	f.Fuzz(func(t *testing.T, text string) {
+		src, report, err := load.Load(fstest.MapFS{"gateway.cue": {Data: []byte("package gateway\n" + text)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, r := Check(src)
+		report.Merge(r)
+		if cfg == nil && !report.Failed() {
+			t.Fatal("no config and no error")
+		}
+		for _, d := range report.All() {
+			s := d.Primary.Span
+			if n := len(src.Files[s.File]); s.Start.Offset > n || s.End.Offset > n || s.End.Offset < s.Start.Offset {
+				t.Fatalf("span %+v lies outside of its file: %s", s, d.Summary)
+			}
+		}
+	})
+}
