@@ -102,8 +102,8 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("--listen overrides one listener, but the artifact has %d", len(art.Gateway.Listeners))
 	}
 
-	direct := engine.NewDirect(loop, g.pipe, observer{g.metrics})
-	std := engine.NewStd(g.pipe, observer{g.metrics}, g.log)
+	direct := engine.NewDirect(loop, g.pipe, observer{g})
+	std := engine.NewStd(g.pipe, observer{g}, g.log)
 	info := Info{Digest: g.pipe.Snapshot().Digest, Listeners: map[string]net.Addr{}}
 	stopNow := make(chan struct{})
 	close(stopNow)
@@ -202,7 +202,7 @@ func (g *gateway) open(a *artifact.Artifact) error {
 		return err
 	}
 	g.deps = snapshot.Deps{
-		Pools:   upstream.NewRegistry(g.loop, nil),
+		Pools:   upstream.NewRegistry(g.loop, nil, g.panicked),
 		Secrets: secret.NewStore(g.dir, g.secretChanged),
 		Metrics: g.metrics,
 		Meter:   &meter.Meter{},
@@ -424,16 +424,23 @@ func (g *gateway) serverTLS(t *artifact.TLS) (*tls.Config, error) {
 }
 
 // observer counts what the engines see.
-type observer struct{ m *telemetry.Metrics }
+type observer struct{ g *gateway }
 
 // Conn implements [engine.Observer].
 func (o observer) Conn(listener string, delta int) {
 	if delta > 0 {
-		o.m.Listener(listener).Opened()
+		o.g.metrics.Listener(listener).Opened()
 	} else {
-		o.m.Listener(listener).Closed()
+		o.g.metrics.Listener(listener).Closed()
 	}
 }
 
 // Refused implements [engine.Observer].
-func (o observer) Refused(_, reason string) { o.m.Refused(reason) }
+func (o observer) Refused(_, reason string) { o.g.metrics.Refused(reason) }
+
+// Panicked implements [engine.Observer].
+func (o observer) Panicked(v any, stack []byte) { o.g.panicked(v, stack) }
+
+func (g *gateway) panicked(v any, stack []byte) {
+	g.log.Error("a bug in gwc ended an exchange", "panic", fmt.Sprint(v), "stack", string(stack))
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -31,13 +32,16 @@ const (
 var (
 	ErrBody    = errors.New("the request's body is malformed")
 	ErrTimeout = errors.New("the client was too slow")
-	ErrDrain   = errors.New("the gateway shut down")
+	ErrPanic   = errors.New("a bug in the gateway ended the exchange")
 )
 
-// Observer is told about connections and about requests that never became an exchange. Its methods must not block.
+// Observer is told about connections, about requests that never became an exchange, and about bugs. Its methods must
+// not block.
 type Observer interface {
 	Conn(listener string, delta int)
 	Refused(listener, reason string)
+	// Panicked is told of a panic that was contained: it cost one connection, not the process.
+	Panicked(v any, stack []byte)
 }
 
 // Direct is the netpoll engine: a set of listeners that share a [netio.Loop], a Handler and a drain.
@@ -185,7 +189,7 @@ type serverConn struct {
 // Data implements [netio.Handler].
 func (sc *serverConn) Data(b []byte) {
 	sc.mu.Lock()
-	defer sc.mu.Unlock()
+	defer sc.unlock()
 	if sc.gone || sc.closing {
 		return
 	}
@@ -198,6 +202,25 @@ func (sc *serverConn) Data(b []byte) {
 		b = sc.part
 	}
 	sc.process(b)
+}
+
+// unlock ends an event. It is deferred, and contains a panic of whatever the event called: the connection is cut, its
+// exchange is told, and everybody else goes on.
+func (sc *serverConn) unlock() {
+	if v := recover(); v != nil {
+		sc.d.obs.Panicked(v, debug.Stack())
+		x := sc.x
+		sc.x, sc.part = nil, nil
+		sc.closing, sc.processing = true, false
+		sc.nc.Abort()
+		if x != nil {
+			defer func() { _ = recover() }() // an exchange that is broken may break again
+			defer sc.mu.Unlock()
+			x.Gone(ErrPanic)
+			return
+		}
+	}
+	sc.mu.Unlock()
 }
 
 // boundPipeline stops reading from a client that sends requests faster than they are answered.
@@ -406,16 +429,16 @@ func (sc *serverConn) refuseStatus(e *http1.Error) {
 // Drained implements [netio.Handler].
 func (sc *serverConn) Drained() {
 	sc.mu.Lock()
+	defer sc.unlock()
 	if sc.x != nil && !sc.gone {
 		sc.x.Drained()
 	}
-	sc.mu.Unlock()
 }
 
 // Timeout implements [netio.Handler]: an idle connection is closed, a slow head gets 408, a slow body ends its exchange.
 func (sc *serverConn) Timeout() {
 	sc.mu.Lock()
-	defer sc.mu.Unlock()
+	defer sc.unlock()
 	switch {
 	case sc.gone || sc.closing:
 	case sc.x != nil && !sc.bodyDone && !sc.paused:
@@ -439,7 +462,25 @@ func (sc *serverConn) Timeout() {
 
 // Closed implements [netio.Handler].
 func (sc *serverConn) Closed(err error) {
+	sc.lost(err)
+	d := sc.d
+	d.obs.Conn(sc.name, -1)
+	d.mu.Lock()
+	delete(d.conns, sc)
+	if len(d.conns) == 0 && d.draining.Load() {
+		select {
+		case <-d.idle:
+		default:
+			close(d.idle)
+		}
+	}
+	d.mu.Unlock()
+}
+
+// lost tells the exchange in flight that its client is gone.
+func (sc *serverConn) lost(err error) {
 	sc.mu.Lock()
+	defer sc.unlock()
 	sc.gone = true
 	x := sc.x
 	sc.x = nil
@@ -454,19 +495,6 @@ func (sc *serverConn) Closed(err error) {
 		}
 		x.Gone(err)
 	}
-	sc.mu.Unlock()
-	d := sc.d
-	d.obs.Conn(sc.name, -1)
-	d.mu.Lock()
-	delete(d.conns, sc)
-	if len(d.conns) == 0 && d.draining.Load() {
-		select {
-		case <-d.idle:
-		default:
-			close(d.idle)
-		}
-	}
-	d.mu.Unlock()
 }
 
 func (sc *serverConn) buffer() *[]byte {

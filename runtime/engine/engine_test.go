@@ -72,6 +72,8 @@ func (h *echo) Begin(c Client, q *Request) Exchange {
 		c.Write([]byte("five!"))
 		c.End(nil)
 	case "/hang":
+	case "/panic":
+		panic("a bug")
 	default:
 		if q.Expect100 {
 			c.Interim(100, nil)
@@ -133,6 +135,7 @@ type quiet struct{}
 
 func (quiet) Conn(string, int)       {}
 func (quiet) Refused(string, string) {}
+func (quiet) Panicked(any, []byte)   {}
 
 // front is one engine under test.
 type front struct {
@@ -425,6 +428,22 @@ func TestEveryEngineNoticesThatTheClientHasGone(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Fatal("the exchange was not told")
 		}
+	})
+}
+
+func TestEveryEngineSurvivesABugInTheHandler(t *testing.T) {
+	fronts(t, func(t *testing.T, f *front) {
+		c := f.client()
+		defer c.CloseIdleConnections()
+		if resp, err := c.Get(f.url("/panic")); err == nil {
+			resp.Body.Close()
+			t.Fatal("an answer came:", resp.Status)
+		}
+		resp, err := c.Get(f.url("/now"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -206,17 +207,7 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
 	req := Request{Head: h, Mu: &c.mu, Client: addr, TLS: r.TLS != nil, HTTP2: r.ProtoMajor == 2, Listener: name, Length: length}
-	c.mu.Lock()
-	c.bodyDone = !hasBody
-	c.x = beginning{}
-	x := s.h.Begin(c, &req)
-	if c.x != nil {
-		c.x = x
-		if c.bodyDone {
-			x.BodyEnd(nil)
-		}
-	}
-	c.mu.Unlock()
+	c.begin(&req, !hasBody)
 	stop := context.AfterFunc(r.Context(), func() { c.leave(io.EOF) })
 	defer stop()
 	reading := make(chan struct{})
@@ -247,10 +238,42 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// unlock ends an event of the exchange. It is deferred, and contains a panic as the direct engine does.
+func (c *stdClient) unlock() {
+	if v := recover(); v != nil {
+		c.s.obs.Panicked(v, debug.Stack())
+		x := c.x
+		c.x = nil
+		c.aborted = true
+		c.cond.Broadcast()
+		if x != nil {
+			defer func() { _ = recover() }() // an exchange that is broken may break again
+			defer c.mu.Unlock()
+			x.Gone(ErrPanic)
+			return
+		}
+	}
+	c.mu.Unlock()
+}
+
+func (c *stdClient) begin(req *Request, bodyDone bool) {
+	c.mu.Lock()
+	defer c.unlock()
+	c.bodyDone = bodyDone
+	c.x = beginning{}
+	x := c.s.h.Begin(c, req)
+	if c.x != nil {
+		c.x = x
+		if c.bodyDone {
+			x.BodyEnd(nil)
+		}
+	}
+}
+
 // leave tells the exchange that its client is gone.
 func (c *stdClient) leave(err error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if x := c.x; x != nil {
 		c.x = nil
 		c.gone = true
@@ -279,41 +302,45 @@ func (c *stdClient) read(r *http.Request) {
 		}
 		c.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
 		n, err := r.Body.Read(b)
-		c.mu.Lock()
-		if c.x != nil && n > 0 {
-			c.x.Body(b[:n])
-			if c.x != nil {
-				c.x.Flush()
-			}
-		}
-		x := c.x
-		if x == nil {
-			c.mu.Unlock()
+		if !c.push(r, b[:n], err) {
 			return
 		}
-		switch {
-		case err == io.EOF:
-			c.bodyDone = true
-			c.rc.SetReadDeadline(time.Time{})
-			x.BodyEnd(fieldsOf(r.Trailer))
-			c.mu.Unlock()
-			return
-		case err != nil:
-			c.x = nil
-			c.gone = true
-			c.cond.Broadcast()
-			var ne net.Error
-			if errors.As(err, &ne) && ne.Timeout() {
-				err = ErrTimeout
-			} else if r.Context().Err() == nil {
-				err = ErrBody
-			}
-			x.Gone(err)
-			c.mu.Unlock()
-			return
-		}
-		c.mu.Unlock()
 	}
+}
+
+// push gives a piece of the body to the exchange. It reports whether more is wanted.
+func (c *stdClient) push(r *http.Request, b []byte, err error) bool {
+	c.mu.Lock()
+	defer c.unlock()
+	if c.x != nil && len(b) > 0 {
+		c.x.Body(b)
+		if c.x != nil {
+			c.x.Flush()
+		}
+	}
+	x := c.x
+	switch {
+	case x == nil:
+		return false
+	case err == io.EOF:
+		c.bodyDone = true
+		c.rc.SetReadDeadline(time.Time{})
+		x.BodyEnd(fieldsOf(r.Trailer))
+		return false
+	case err != nil:
+		c.x = nil
+		c.gone = true
+		c.cond.Broadcast()
+		var ne net.Error
+		if errors.As(err, &ne) && ne.Timeout() {
+			err = ErrTimeout
+		} else if r.Context().Err() == nil {
+			err = ErrBody
+		}
+		x.Gone(err)
+		return false
+	}
+	return true
 }
 
 // serve sends what the exchange writes, until it ends.

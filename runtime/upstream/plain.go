@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -299,13 +300,28 @@ func (u *plainConn) Data(b []byte) {
 		return
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer u.unlock(c)
 	if c.r == nil || u.call.Load() != c {
 		return
 	}
 	if u.feed(c, b) && c.r != nil {
 		c.r.AnswerFlush()
 	}
+}
+
+// unlock ends an event of a call. It is deferred, and contains a panic of the receiver: the call fails, the connection
+// is cut, and everybody else goes on.
+func (u *plainConn) unlock(c *Call) {
+	if v := recover(); v != nil {
+		u.p.reg.panicked(v, debug.Stack())
+		u.call.Store(nil)
+		u.nc.Abort()
+		defer func() { _ = recover() }() // a receiver that is broken may break again
+		defer c.mu.Unlock()
+		c.fail(&Failure{Class: Protocol})
+		return
+	}
+	c.mu.Unlock()
 }
 
 // feed parses answer bytes. It reports whether the call goes on.

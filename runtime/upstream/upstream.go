@@ -259,14 +259,16 @@ type Registry struct {
 	loop *netio.Loop
 	tls  *tls.Config
 
+	panicked func(v any, stack []byte)
+
 	mu    sync.Mutex
 	pools map[string]*Pool
 }
 
 // NewRegistry makes a registry. Connections to clear-text servers run on the loop; tc (nil for the system's roots)
-// is used for the others.
-func NewRegistry(loop *netio.Loop, tc *tls.Config) *Registry {
-	return &Registry{loop: loop, tls: tc, pools: map[string]*Pool{}}
+// is used for the others. panicked is told of panics of receivers, which cost their call and not the process.
+func NewRegistry(loop *netio.Loop, tc *tls.Config, panicked func(v any, stack []byte)) *Registry {
+	return &Registry{loop: loop, tls: tc, panicked: panicked, pools: map[string]*Pool{}}
 }
 
 // Get returns the pool of a server, given as a URL of which scheme, host and port count.

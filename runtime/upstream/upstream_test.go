@@ -104,7 +104,7 @@ func registry(t *testing.T) *Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := NewRegistry(loop, nil)
+	g := NewRegistry(loop, nil, func(v any, stack []byte) { t.Errorf("%v\n%s", v, stack) })
 	t.Cleanup(func() {
 		g.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
