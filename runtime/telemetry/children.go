@@ -128,12 +128,25 @@ func (u *Upstream) AddConns(open, idle int) {
 	}
 }
 
-// Outcomes are the values of the label "outcome" of an attempt; any other text is counted as "other".
+// outcomes are the values of the label "outcome" of an attempt; any other text is counted as "other".
 var outcomes = [...]string{"ok", "connect", "timeout", "429", "4xx", "5xx", "protocol", "aborted", "other"}
 
 // Outcomes lists what an attempt can end in: "ok" (an answer below 400), "connect" (no connection), "timeout", "429",
 // "4xx" (others), "5xx", "protocol" (the answer was not HTTP, or was cut), "aborted" (the client went away).
 func Outcomes() []string { return outcomes[:len(outcomes)-1] }
+
+// Outcome is the outcome of an attempt that ended in a complete answer with the status.
+func Outcome(status int) string {
+	switch {
+	case status == 429:
+		return "429"
+	case status >= 500:
+		return "5xx"
+	case status >= 400:
+		return "4xx"
+	}
+	return "ok"
+}
 
 func outcomeIndex(s string) int {
 	switch s {

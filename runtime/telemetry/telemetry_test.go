@@ -194,6 +194,17 @@ func TestScrapeShowsWhatWasCounted(t *testing.T) {
 	}
 }
 
+func TestOutcome(t *testing.T) {
+	for status, want := range map[int]string{200: "ok", 204: "ok", 304: "ok", 399: "ok", 400: "4xx", 404: "4xx", 428: "4xx", 429: "429", 430: "4xx", 500: "5xx", 529: "5xx", 599: "5xx"} {
+		if got := Outcome(status); got != want {
+			t.Errorf("Outcome(%d) = %q, want %q", status, got, want)
+		}
+		if i := outcomeIndex(want); outcomes[i] != want {
+			t.Errorf("%q is counted as %q", want, outcomes[i])
+		}
+	}
+}
+
 func TestRetainDropsWhatTheSnapshotNoLongerHas(t *testing.T) {
 	m := New()
 	for _, id := range []string{"a", "b", ""} {
