@@ -11,7 +11,6 @@ package link
 
 import (
 	"cmp"
-	"encoding/hex"
 	"fmt"
 	"net"
 	"slices"
@@ -30,13 +29,11 @@ const (
 	codeUpstream   diag.Code = "GWC2003" // an API's upstream does not exist
 	codeOwner      diag.Code = "GWC2004" // an API's owner is no tenant
 	codeSamePath   diag.Code = "GWC2006" // two APIs on one base path
-	codeKeyID      diag.Code = "GWC2010" // two keys of an app with one id
 	codeKeyHash    diag.Code = "GWC2011" // two keys with one hash
 	codeAddress    diag.Code = "GWC2012" // two listeners on one address
 	codeUnused     diag.Code = "GWC2013" // a definition that nobody uses
 	codeReserved   diag.Code = "GWC2014" // an API with a reserved name
 	codeNeverLimit diag.Code = "GWC2015" // a limit that another one makes void
-	codeTwice      diag.Code = "GWC2016" // an app that lists a model twice
 )
 
 // Link returns the program with its references resolved. Where the report has an error the program is of use only to
@@ -184,25 +181,16 @@ func (l *linker) apps() {
 		a := &apps[i]
 		tenant := l.p.Tenants[a.Tenant].Name
 		a.Models = slices.Clone(a.Models)
-		first := map[string]int{}
 		for j := range a.Models {
 			ref := &a.Models[j]
-			path := []string{"tenants", tenant, "apps", a.Name, "models", strconv.Itoa(j)}
-			if k, ok := first[ref.Name]; ok {
-				l.report.Add(diag.Diagnostic{Code: codeTwice, Severity: diag.Warning, Path: path,
-					Summary:   fmt.Sprintf("app %q lists model %q twice", a.Name, ref.Name),
-					Primary:   diag.Label{Span: l.p.Places.Value(path...)},
-					Secondary: []diag.Label{{Span: l.p.Places.Value("tenants", tenant, "apps", a.Name, "models", strconv.Itoa(k)), Text: "first here"}}})
-			} else {
-				first[ref.Name] = j
-			}
 			ref.Index = index(l.p.Models, ref.Name, modelName)
 			used := ref.Index
-			if used == ir.Unresolved && first[ref.Name] == j {
+			if used == ir.Unresolved {
 				if all == nil {
 					all = names(l.p.Models, modelName)
 				}
-				used = l.unknown(codeModel, "model", fmt.Sprintf("app %q of tenant %q", a.Name, tenant), ref.Name, all, path...)
+				used = l.unknown(codeModel, "model", fmt.Sprintf("app %q of tenant %q", a.Name, tenant), ref.Name, all,
+					"tenants", tenant, "apps", a.Name, "models", strconv.Itoa(j))
 			}
 			if used != ir.Unresolved {
 				l.modelsUsed[used] = true
@@ -234,42 +222,27 @@ func (l *linker) limits(a *ir.App, tenant string) {
 	}
 }
 
+// keys finds keys that two apps share. Ids are unique within an app, which check saw to.
 func (l *linker) keys() {
-	type id struct {
-		app int
-		id  string
-	}
-	ids := map[id]int{}
-	hashes := make(map[[32]byte]int, len(l.p.Keys))
-	path := func(k *ir.Key, field string) []string {
+	first := make(map[[32]byte]int, len(l.p.Keys))
+	path := func(k *ir.Key) []string {
 		a := &l.p.Apps[k.App]
-		return []string{"tenants", l.p.Tenants[a.Tenant].Name, "apps", a.Name, "keys", strconv.Itoa(k.At), field}
+		return []string{"tenants", l.p.Tenants[a.Tenant].Name, "apps", a.Name, "keys", strconv.Itoa(k.At), "hash"}
 	}
 	for i := range l.p.Keys {
 		k := &l.p.Keys[i]
-		app := &l.p.Apps[k.App]
-		first, same := hashes[k.Hash]
-		if same {
-			f := &l.p.Keys[first]
-			other := &l.p.Apps[f.App]
-			l.report.Add(diag.Diagnostic{Code: codeKeyHash, Severity: diag.Error, Path: path(k, "hash"),
-				Summary:   fmt.Sprintf("key %q of app %q has the hash of key %q of app %q", k.ID, app.Name, f.ID, other.Name),
-				Primary:   diag.Label{Span: l.p.Places.Value(path(k, "hash")...)},
-				Secondary: []diag.Label{{Span: l.p.Places.Value(path(f, "hash")...), Text: "first here"}},
-				Notes:     []string{fmt.Sprintf("keys are looked up by hash alone, so a key belongs to one app (hash sha256:%s…)", hex.EncodeToString(k.Hash[:4]))},
-				Help:      []string{"make a key for each app with `gwc keys new`"}})
-		} else {
-			hashes[k.Hash] = i
+		j, same := first[k.Hash]
+		if !same {
+			first[k.Hash] = i
+			continue
 		}
-		if first, ok := ids[id{k.App, k.ID}]; !ok {
-			ids[id{k.App, k.ID}] = i
-		} else if !same {
-			l.report.Add(diag.Diagnostic{Code: codeKeyID, Severity: diag.Error, Path: path(k, "id"),
-				Summary:   fmt.Sprintf("app %q has two keys with id %q", app.Name, k.ID),
-				Primary:   diag.Label{Span: l.p.Places.Value(path(k, "id")...)},
-				Secondary: []diag.Label{{Span: l.p.Places.Value(path(&l.p.Keys[first], "id")...), Text: "first here"}},
-				Notes:     []string{"logs and reviews name a key by its app and id"}})
-		}
+		f := &l.p.Keys[j]
+		l.report.Add(diag.Diagnostic{Code: codeKeyHash, Severity: diag.Error, Path: path(k),
+			Summary:   fmt.Sprintf("key %q of app %q has the hash of key %q of app %q", k.ID, l.p.Apps[k.App].Name, f.ID, l.p.Apps[f.App].Name),
+			Primary:   diag.Label{Span: l.p.Places.Value(path(k)...)},
+			Secondary: []diag.Label{{Span: l.p.Places.Value(path(f)...), Text: "first here"}},
+			Notes:     []string{"keys are looked up by hash alone, so a key belongs to one app"},
+			Help:      []string{"make a key for each app with `gwc keys new`"}})
 	}
 }
 
