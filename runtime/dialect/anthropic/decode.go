@@ -22,6 +22,7 @@ type Decoder struct {
 	ev     dialect.Event
 
 	usage   usage
+	id      string
 	started bool
 	stopped bool
 	ended   bool
@@ -50,8 +51,8 @@ type block struct {
 	signature []byte
 }
 
-// usage is as the provider counts: input without the cached tokens. Numbers are cumulative and never go down, so the
-// greatest that was seen counts, wherever a server puts it.
+// usage is as the provider counts: input without the cached tokens. Numbers are cumulative, so the last one counts;
+// a zero never replaces a number, because servers that imitate the API fill in zeros where they know nothing.
 type usage struct {
 	input, output, cacheRead, cacheWrite, cacheWrite5m, cacheWrite1h, thinking int64
 	known                                                                      bool
@@ -177,7 +178,7 @@ func (d *Decoder) event(emit func(*dialect.Event)) {
 	}
 	switch string(kind) {
 	case `"message_start"`:
-		if !d.started && isObject(message) {
+		if isObject(message) {
 			d.start(message, emit)
 		}
 	case `"content_block_start"`:
@@ -244,7 +245,15 @@ func (d *Decoder) start(message []byte, emit func(*dialect.Event)) {
 			c.Skip()
 		}
 	}
-	d.started = true
+	if d.started {
+		// Seen behind gateways: the same event twice, which is harmless, and a second generation after a retry, whose
+		// blocks must not be mixed with the first one's.
+		if ev.ID != d.id || len(d.blocks) > 0 || d.stopped {
+			d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's stream began a second message in the middle of the first."})
+		}
+		return
+	}
+	d.started, d.id = true, ev.ID
 	d.emit(emit, ev)
 	d.emitUsage(emit)
 }
@@ -536,7 +545,9 @@ func (u *usage) read(raw []byte) (any bool) {
 			continue
 		}
 		if n, ok := c.Int(); ok && n >= 0 {
-			*to = max(*to, n)
+			if n > 0 {
+				*to = n
+			}
 			any, u.known = true, true
 		}
 	}
@@ -559,8 +570,8 @@ func (u *usage) details(c *jsonscan.Cursor, a string, toA *int64, b string, toB 
 			c.Skip()
 			continue
 		}
-		if n, ok := c.Int(); ok && n >= 0 {
-			*to = max(*to, n)
+		if n, ok := c.Int(); ok && n > 0 {
+			*to = n
 		}
 	}
 }

@@ -28,7 +28,7 @@ var quirks = [...]quirk{
 	{"claude-instant", thinkingNone, false},
 	{"claude-3-7-sonnet", thinkingBudget, false},
 	{"claude-3", thinkingNone, false},
-	{"claude-opus-4-1", thinkingBudget, true},
+	{"claude-opus-4-1", thinkingBudget, false},
 	{"claude-opus-4-5", thinkingBudget, true},
 	{"claude-sonnet-4-5", thinkingBudget, true},
 	{"claude-haiku-4-5", thinkingBudget, true},

@@ -1,29 +1,26 @@
 package openaichat
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 )
 
-// place names a message, or something in it, for errors.
-func place(message int, suffix string) string {
-	return "messages[" + strconv.Itoa(message) + "]" + suffix
-}
-
-func (d *decoder) messages(raw []byte) *dialect.Error {
-	if raw[0] != '[' {
-		return wrongType("messages", "an array of objects", raw)
+// messages reads the list where the cursor stands. Everything is read in place: most of a request's bytes are here.
+func (d *decoder) messages() *dialect.Error {
+	c := &d.c
+	if c.Kind() != '[' {
+		return d.wrongType("messages", "an array of objects", c.Skip())
 	}
-	c := jsonscan.Over(raw)
 	c.Enter()
 	n := 0
 	for ; c.More(); n++ {
-		if err := d.message(n, c.Skip()); err != nil {
+		d.enter("messages", n)
+		if err := d.message(n); err != nil {
 			return err
 		}
+		d.leave()
 	}
 	if n == 0 {
 		return invalid("messages", "empty_array", "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.")
@@ -31,13 +28,13 @@ func (d *decoder) messages(raw []byte) *dialect.Error {
 	return nil
 }
 
-func (d *decoder) message(i int, raw []byte) *dialect.Error {
-	if raw[0] != '{' {
-		return wrongType(place(i, ""), "an object", raw)
+func (d *decoder) message(i int) *dialect.Error {
+	c := &d.c
+	if c.Kind() != '{' {
+		return d.wrongType("", "an object", c.Skip())
 	}
 	// The members come in any order, and what they mean depends on the role.
 	var role, content, name, calls, callID, refusal, reasoning, blocks, cache, isError []byte
-	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		var key []byte
 		key, d.key = c.KeyText(d.key)
@@ -64,30 +61,30 @@ func (d *decoder) message(i int, raw []byte) *dialect.Error {
 			isError = c.Skip()
 		case "function_call":
 			if v := c.Skip(); !isNull(v) {
-				return invalid(place(i, ".function_call"), "unsupported_parameter", "'function_call' is the deprecated form of 'tool_calls' and is not supported. Send 'tool_calls' and answer them with messages of role 'tool'.")
+				return invalid(d.path(".function_call"), "unsupported_parameter", "'function_call' is the deprecated form of 'tool_calls' and is not supported. Send 'tool_calls' and answer them with messages of role 'tool'.")
 			}
 		default:
-			at := place(i, "."+strings.ReplaceAll(string(key), ".", "_"))
+			name := string(key)
 			if v := c.Skip(); !isNull(v) && string(v) != "[]" && string(v) != "{}" {
-				d.unsupported(at)
+				d.unsupported("." + strings.ReplaceAll(name, ".", "_"))
 			}
 		}
 	}
 	if isNull(role) {
-		return missing(place(i, ".role"))
+		return d.missing(".role")
 	}
-	mark, err := d.cache(place(i, ".cache_control"), cache)
+	mark, err := d.cache(".cache_control", cache)
 	if err != nil {
 		return err
 	}
 	m := dialect.Message{At: i}
-	if err := d.string(place(i, ".name"), name, &m.Name); err != nil {
+	if err := d.string(".name", name, &m.Name); err != nil {
 		return err
 	}
 	switch string(role) {
 	case `"system"`, `"developer"`:
 		from := len(d.r.System)
-		if d.r.System, err = d.content(i, content, "text", d.r.System); err != nil {
+		if d.r.System, err = d.content(content, "text", d.r.System); err != nil {
 			return err
 		}
 		if mark != dialect.NoCache && len(d.r.System) > from {
@@ -95,22 +92,22 @@ func (d *decoder) message(i int, raw []byte) *dialect.Error {
 		}
 		return nil
 	case `"user"`:
-		if m.Parts, err = d.content(i, content, "text image", nil); err != nil {
+		if m.Parts, err = d.content(content, "text image", nil); err != nil {
 			return err
 		}
 	case `"tool"`:
 		m.Role = dialect.Tool
 		p := dialect.Part{Kind: dialect.ToolResult, At: -1}
 		if isNull(callID) {
-			return missing(place(i, ".tool_call_id"))
+			return d.missing(".tool_call_id")
 		}
-		if err := d.string(place(i, ".tool_call_id"), callID, &p.ID); err != nil {
+		if err := d.string(".tool_call_id", callID, &p.ID); err != nil {
 			return err
 		}
-		if p.Content, err = d.content(i, content, "text image", nil); err != nil {
+		if p.Content, err = d.content(content, "text image", nil); err != nil {
 			return err
 		}
-		failed, err := boolean(place(i, ".is_error"), isError)
+		failed, err := d.boolean(".is_error", isError)
 		if err != nil {
 			return err
 		}
@@ -122,12 +119,12 @@ func (d *decoder) message(i int, raw []byte) *dialect.Error {
 			return err
 		}
 	case `"function"`:
-		return invalid(place(i, ".role"), "unsupported_value", "The role 'function' is deprecated and is not supported. Answer tool calls with messages of role 'tool'.")
+		return invalid(d.path(".role"), "unsupported_value", "The role 'function' is deprecated and is not supported. Answer tool calls with messages of role 'tool'.")
 	default:
 		if role[0] != '"' {
-			return wrongType(place(i, ".role"), "a string", role)
+			return d.wrongType(".role", "a string", role)
 		}
-		return wrongValue(place(i, ".role"), d.text(role), "system", "developer", "user", "assistant", "tool")
+		return d.wrongValue(".role", d.text(role), "system", "developer", "user", "assistant", "tool")
 	}
 	if mark != dialect.NoCache && len(m.Parts) > 0 {
 		m.Parts[len(m.Parts)-1].Cache = mark
@@ -137,38 +134,39 @@ func (d *decoder) message(i int, raw []byte) *dialect.Error {
 }
 
 // content reads a message's content, a string or a list of parts of the allowed kinds, and appends it to parts.
-func (d *decoder) content(i int, raw []byte, allowed string, parts []dialect.Part) ([]dialect.Part, *dialect.Error) {
+func (d *decoder) content(raw []byte, allowed string, parts []dialect.Part) ([]dialect.Part, *dialect.Error) {
 	switch {
 	case raw == nil:
-		return parts, missing(place(i, ".content"))
+		return parts, d.missing(".content")
 	case raw[0] == '"':
 		return append(parts, dialect.Part{Kind: dialect.Text, Text: d.text(raw), At: -1}), nil
 	case raw[0] != '[':
-		return parts, wrongType(place(i, ".content"), "a string or an array of objects", raw)
+		return parts, d.wrongType(".content", "a string or an array of objects", raw)
 	}
 	c := jsonscan.Over(raw)
 	c.Enter()
 	n := 0
 	for ; c.More(); n++ {
-		p, ok, err := d.part(i, n, c.Skip(), allowed)
+		d.enter(".content", n)
+		p, ok, err := d.part(n, c.Skip(), allowed)
 		if err != nil {
 			return parts, err
 		}
+		d.leave()
 		if ok {
 			parts = append(parts, p)
 		}
 	}
 	if n == 0 {
-		return parts, invalid(place(i, ".content"), "empty_array", "Invalid '"+place(i, ".content")+"': empty array. Expected an array with minimum length 1, but got an empty array instead.")
+		return parts, invalid(d.path(".content"), "empty_array", "Invalid '"+d.path(".content")+"': empty array. Expected an array with minimum length 1, but got an empty array instead.")
 	}
 	return parts, nil
 }
 
 // part reads one part. ok is false for a part that the neutral model has no place for; it was noted then.
-func (d *decoder) part(i, n int, raw []byte, allowed string) (p dialect.Part, ok bool, err *dialect.Error) {
-	at := func(suffix string) string { return place(i, ".content["+strconv.Itoa(n)+"]"+suffix) }
+func (d *decoder) part(n int, raw []byte, allowed string) (p dialect.Part, ok bool, err *dialect.Error) {
 	if raw[0] != '{' {
-		return p, false, wrongType(at(""), "an object", raw)
+		return p, false, d.wrongType("", "an object", raw)
 	}
 	p.At = n
 	var kind, text, image, refusal []byte
@@ -186,7 +184,7 @@ func (d *decoder) part(i, n int, raw []byte, allowed string) (p dialect.Part, ok
 		case "refusal":
 			refusal = c.Skip()
 		case "cache_control":
-			if p.Cache, err = d.cache(at(".cache_control"), c.Skip()); err != nil {
+			if p.Cache, err = d.cache(".cache_control", c.Skip()); err != nil {
 				return p, false, err
 			}
 		default:
@@ -194,15 +192,15 @@ func (d *decoder) part(i, n int, raw []byte, allowed string) (p dialect.Part, ok
 		}
 	}
 	if isNull(kind) {
-		return p, false, missing(at(".type"))
+		return p, false, d.missing(".type")
 	}
 	switch string(kind) {
 	case `"text"`:
 		if text == nil {
-			return p, false, missing(at(".text"))
+			return p, false, d.missing(".text")
 		}
 		if text[0] != '"' {
-			return p, false, wrongType(at(".text"), "a string", text)
+			return p, false, d.wrongType(".text", "a string", text)
 		}
 		p.Kind, p.Text = dialect.Text, d.text(text)
 		return p, true, nil
@@ -212,27 +210,27 @@ func (d *decoder) part(i, n int, raw []byte, allowed string) (p dialect.Part, ok
 		}
 		p.Kind = dialect.Refusal
 		if isNull(refusal) {
-			return p, false, missing(at(".refusal"))
+			return p, false, d.missing(".refusal")
 		}
-		return p, true, d.string(at(".refusal"), refusal, &p.Text)
+		return p, true, d.string(".refusal", refusal, &p.Text)
 	case `"image_url"`:
 		if allowed != "text image" {
 			break
 		}
 		if isNull(image) {
-			return p, false, missing(at(".image_url"))
+			return p, false, d.missing(".image_url")
 		}
 		p.Kind = dialect.Image
-		return p, true, d.image(&p, image, at)
+		return p, true, d.image(&p, image)
 	case `"input_audio"`, `"file"`:
 		if allowed != "text image" {
 			break
 		}
-		d.unsupported(at("." + string(kind[1:len(kind)-1])))
+		d.unsupported("." + string(kind[1:len(kind)-1]))
 		return p, false, nil
 	}
 	if kind[0] != '"' {
-		return p, false, wrongType(at(".type"), "a string", kind)
+		return p, false, d.wrongType(".type", "a string", kind)
 	}
 	want := []string{"text"}
 	switch allowed {
@@ -241,13 +239,13 @@ func (d *decoder) part(i, n int, raw []byte, allowed string) (p dialect.Part, ok
 	case "text refusal":
 		want = []string{"text", "refusal"}
 	}
-	return p, false, wrongValue(at(".type"), d.text(kind), want...)
+	return p, false, d.wrongValue(".type", d.text(kind), want...)
 }
 
 // image reads {"url","detail"}. A data: URL (RFC 2397) is taken apart.
-func (d *decoder) image(p *dialect.Part, raw []byte, at func(string) string) *dialect.Error {
+func (d *decoder) image(p *dialect.Part, raw []byte) *dialect.Error {
 	if raw[0] != '{' {
-		return wrongType(at(".image_url"), "an object", raw)
+		return d.wrongType(".image_url", "an object", raw)
 	}
 	var url []byte
 	c := jsonscan.Over(raw)
@@ -258,16 +256,16 @@ func (d *decoder) image(p *dialect.Part, raw []byte, at func(string) string) *di
 		case "url":
 			url = value
 		case "detail":
-			if err := d.string(at(".image_url.detail"), value, &p.Detail); err != nil {
+			if err := d.string(".image_url.detail", value, &p.Detail); err != nil {
 				return err
 			}
 		}
 	}
 	if isNull(url) {
-		return missing(at(".image_url.url"))
+		return d.missing(".image_url.url")
 	}
 	var s string
-	if err := d.string(at(".image_url.url"), url, &s); err != nil {
+	if err := d.string(".image_url.url", url, &s); err != nil {
 		return err
 	}
 	if len(s) < 5 || !strings.EqualFold(s[:5], "data:") {
@@ -277,7 +275,7 @@ func (d *decoder) image(p *dialect.Part, raw []byte, at func(string) string) *di
 	head, data, comma := strings.Cut(s[5:], ",")
 	media, found := strings.CutSuffix(head, ";base64")
 	if !comma || !found {
-		return invalid(at(".image_url.url"), "invalid_image_url", "Invalid '"+at(".image_url.url")+"': expected a URL or a data URL of the form data:image/…;base64,….")
+		return invalid(d.path(".image_url.url"), "invalid_image_url", "Invalid '"+d.path(".image_url.url")+"': expected a URL or a data URL of the form data:image/…;base64,….")
 	}
 	media, _, _ = strings.Cut(media, ";")
 	p.MediaType, p.Data = strings.ToLower(media), data
@@ -287,51 +285,51 @@ func (d *decoder) image(p *dialect.Part, raw []byte, at func(string) string) *di
 // assistant reads an assistant message: thinking first, then content and refusal, then tool calls, which is the order
 // in which providers that sign their thinking want them back.
 func (d *decoder) assistant(m *dialect.Message, content, calls, refusal, reasoning, blocks []byte) *dialect.Error {
-	i := m.At
 	if !isNull(blocks) {
 		if err := d.thinking(m, blocks); err != nil {
 			return err
 		}
 	} else if !isNull(reasoning) && string(reasoning) != `""` {
 		// Text alone, without a signature, cannot be given back to any provider as its own thinking.
-		d.unsupported(place(i, ".reasoning_content"))
+		d.unsupported(".reasoning_content")
 	}
 	var err *dialect.Error
 	if !isNull(content) && string(content) != "[]" {
-		if m.Parts, err = d.content(i, content, "text refusal", m.Parts); err != nil {
+		if m.Parts, err = d.content(content, "text refusal", m.Parts); err != nil {
 			return err
 		}
 	}
 	if !isNull(refusal) && string(refusal) != `""` {
 		p := dialect.Part{Kind: dialect.Refusal, At: -1}
-		if err := d.string(place(i, ".refusal"), refusal, &p.Text); err != nil {
+		if err := d.string(".refusal", refusal, &p.Text); err != nil {
 			return err
 		}
 		m.Parts = append(m.Parts, p)
 	}
 	if isNull(calls) {
 		if isNull(content) && isNull(refusal) {
-			return missing(place(i, ".content"))
+			return d.missing(".content")
 		}
 		return nil
 	}
 	if calls[0] != '[' {
-		return wrongType(place(i, ".tool_calls"), "an array of objects", calls)
+		return d.wrongType(".tool_calls", "an array of objects", calls)
 	}
 	c := jsonscan.Over(calls)
 	c.Enter()
 	for n := 0; c.More(); n++ {
+		d.enter(".tool_calls", n)
 		if err := d.toolCall(m, n, c.Skip()); err != nil {
 			return err
 		}
+		d.leave()
 	}
 	return nil
 }
 
 func (d *decoder) toolCall(m *dialect.Message, n int, raw []byte) (err *dialect.Error) {
-	at := func(suffix string) string { return place(m.At, ".tool_calls["+strconv.Itoa(n)+"]"+suffix) }
 	if raw[0] != '{' {
-		return wrongType(at(""), "an object", raw)
+		return d.wrongType("", "an object", raw)
 	}
 	p := dialect.Part{Kind: dialect.ToolCall, At: n}
 	kind := "function" // some clients leave it out
@@ -342,9 +340,9 @@ func (d *decoder) toolCall(m *dialect.Message, n int, raw []byte) (err *dialect.
 		key, d.key = c.KeyText(d.key)
 		switch string(key) {
 		case "id":
-			err = d.string(at(".id"), c.Skip(), &p.ID)
+			err = d.string(".id", c.Skip(), &p.ID)
 		case "type":
-			err = d.string(at(".type"), c.Skip(), &kind)
+			err = d.string(".type", c.Skip(), &kind)
 		case "function":
 			function = c.Skip()
 		default:
@@ -355,16 +353,16 @@ func (d *decoder) toolCall(m *dialect.Message, n int, raw []byte) (err *dialect.
 	case err != nil:
 		return err
 	case p.ID == "":
-		return missing(at(".id"))
+		return d.missing(".id")
 	case kind == "custom":
-		d.unsupported(at(".custom"))
+		d.unsupported(".custom")
 		return nil
 	case kind != "function":
-		return wrongValue(at(".type"), kind, "function", "custom")
+		return d.wrongValue(".type", kind, "function", "custom")
 	case isNull(function):
-		return missing(at(".function"))
+		return d.missing(".function")
 	case function[0] != '{':
-		return wrongType(at(".function"), "an object", function)
+		return d.wrongType(".function", "an object", function)
 	}
 	c = jsonscan.Over(function)
 	for c.Enter(); c.More() && err == nil; {
@@ -372,15 +370,15 @@ func (d *decoder) toolCall(m *dialect.Message, n int, raw []byte) (err *dialect.
 		key, d.key = c.KeyText(d.key)
 		switch string(key) {
 		case "name":
-			err = d.string(at(".function.name"), c.Skip(), &p.Name)
+			err = d.string(".function.name", c.Skip(), &p.Name)
 		case "arguments":
-			err = d.string(at(".function.arguments"), c.Skip(), &p.Arguments)
+			err = d.string(".function.arguments", c.Skip(), &p.Arguments)
 		default:
 			c.Skip()
 		}
 	}
 	if err == nil && p.Name == "" {
-		err = missing(at(".function.name"))
+		err = d.missing(".function.name")
 	}
 	m.Parts = append(m.Parts, p)
 	return err
@@ -389,15 +387,15 @@ func (d *decoder) toolCall(m *dialect.Message, n int, raw []byte) (err *dialect.
 // thinking reads the extension field thinking_blocks.
 func (d *decoder) thinking(m *dialect.Message, raw []byte) *dialect.Error {
 	if raw[0] != '[' {
-		return wrongType(place(m.At, ".thinking_blocks"), "an array of objects", raw)
+		return d.wrongType(".thinking_blocks", "an array of objects", raw)
 	}
 	c := jsonscan.Over(raw)
 	c.Enter()
 	for n := 0; c.More(); n++ {
-		at := func(suffix string) string { return place(m.At, ".thinking_blocks["+strconv.Itoa(n)+"]"+suffix) }
+		d.enter(".thinking_blocks", n)
 		block := c.Skip()
 		if block[0] != '{' {
-			return wrongType(at(""), "an object", block)
+			return d.wrongType("", "an object", block)
 		}
 		p := dialect.Part{Kind: dialect.Thinking, At: n}
 		var kind string
@@ -420,7 +418,7 @@ func (d *decoder) thinking(m *dialect.Message, raw []byte) *dialect.Error {
 			if to == nil {
 				continue
 			}
-			if err := d.string(at("."+string(key)), value, to); err != nil {
+			if err := d.string("."+string(key), value, to); err != nil {
 				return err
 			}
 		}
@@ -428,14 +426,16 @@ func (d *decoder) thinking(m *dialect.Message, raw []byte) *dialect.Error {
 		case kind == "redacted_thinking" && p.Data != "":
 			p.Kind = dialect.RedactedThinking
 		case kind == "redacted_thinking":
-			return missing(at(".data"))
+			return d.missing(".data")
 		case kind == "thinking" && p.Signature != "":
 		case kind == "thinking":
-			d.unsupported(at(".signature")) // without one the block cannot be given back
+			d.unsupported(".signature") // without one the block cannot be given back
+			d.leave()
 			continue
 		default:
-			return wrongValue(at(".type"), kind, "thinking", "redacted_thinking")
+			return d.wrongValue(".type", kind, "thinking", "redacted_thinking")
 		}
+		d.leave()
 		m.Parts = append(m.Parts, p)
 	}
 	return nil

@@ -40,7 +40,8 @@ func invalid(param, code, message string) *dialect.Error {
 	return &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: message}
 }
 
-func wrongType(param, want string, raw []byte) *dialect.Error {
+func (d *decoder) wrongType(suffix, want string, raw []byte) *dialect.Error {
+	param := d.path(suffix)
 	got := "nothing"
 	if len(raw) > 0 {
 		switch raw[0] {
@@ -61,7 +62,8 @@ func wrongType(param, want string, raw []byte) *dialect.Error {
 	return invalid(param, "invalid_type", fmt.Sprintf("Invalid type for '%s': expected %s, but got %s instead.", param, want, got))
 }
 
-func wrongValue(param, got string, want ...string) *dialect.Error {
+func (d *decoder) wrongValue(suffix, got string, want ...string) *dialect.Error {
+	param := d.path(suffix)
 	if len(got) > 64 {
 		got = got[:64] + "…"
 	}
@@ -72,7 +74,8 @@ func wrongValue(param, got string, want ...string) *dialect.Error {
 	return invalid(param, "invalid_value", message)
 }
 
-func missing(param string) *dialect.Error {
+func (d *decoder) missing(suffix string) *dialect.Error {
+	param := d.path(suffix)
 	return invalid(param, "missing_required_parameter", "Missing required parameter: '"+param+"'.")
 }
 
@@ -81,6 +84,38 @@ type decoder struct {
 	r   *dialect.Request
 	key []byte // for names with escape sequences
 	buf []byte // for strings with escape sequences
+
+	// steps[:n] is the list element that is being read, for errors; paths are only written where one is needed.
+	steps [2]step
+	n     int
+}
+
+type step struct {
+	list  string
+	index int
+}
+
+func (d *decoder) enter(list string, index int) {
+	d.steps[d.n] = step{list, index}
+	d.n++
+}
+
+func (d *decoder) leave() { d.n-- }
+
+// path is the place of something in the request, such as messages[2].content[0].text. An error ends the decoding, so
+// that nobody needs to leave what was entered on the way to it.
+func (d *decoder) path(suffix string) string {
+	if d.n == 0 {
+		return suffix
+	}
+	var b []byte
+	for _, s := range d.steps[:d.n] {
+		b = append(b, s.list...)
+		b = append(b, '[')
+		b = strconv.AppendInt(b, int64(s.index), 10)
+		b = append(b, ']')
+	}
+	return string(append(b, suffix...))
 }
 
 // text copies a raw JSON string out of the body.
@@ -92,15 +127,18 @@ func (d *decoder) text(raw []byte) string {
 
 func isNull(raw []byte) bool { return len(raw) == 0 || raw[0] == 'n' }
 
-func (d *decoder) unsupported(path string) { d.r.Unsupported = append(d.r.Unsupported, path) }
+func (d *decoder) unsupported(suffix string) {
+	d.r.Unsupported = append(d.r.Unsupported, d.path(suffix))
+}
 
 func (d *decoder) request() *dialect.Error {
 	r := d.r
 	var (
-		messages, toolChoice, safety []byte
-		completion, old              bool // max_completion_tokens, max_tokens
-		maxTokens                    *int64
-		err                          *dialect.Error
+		toolChoice, safety []byte
+		messages           bool
+		completion, old    bool // max_completion_tokens, max_tokens
+		maxTokens          *int64
+		err                *dialect.Error
 	)
 	for d.c.Enter(); d.c.More() && err == nil; {
 		var key []byte
@@ -109,36 +147,37 @@ func (d *decoder) request() *dialect.Error {
 		case "model":
 			raw := d.c.Skip()
 			if raw[0] != '"' {
-				return wrongType("model", "a string", raw)
+				return d.wrongType("model", "a string", raw)
 			}
 			r.Model = d.text(raw)
 		case "messages":
-			messages = d.c.Skip()
+			messages = true
+			err = d.messages()
 		case "tools":
 			err = d.tools(d.c.Skip())
 		case "tool_choice":
 			toolChoice = d.c.Skip()
 		case "parallel_tool_calls":
-			r.Parallel, err = boolean("parallel_tool_calls", d.c.Skip())
+			r.Parallel, err = d.boolean("parallel_tool_calls", d.c.Skip())
 		case "max_completion_tokens":
-			if maxTokens, err = count("max_completion_tokens", d.c.Skip()); maxTokens != nil {
+			if maxTokens, err = d.count("max_completion_tokens", d.c.Skip()); maxTokens != nil {
 				completion, r.MaxTokens = true, maxTokens
 			}
 		case "max_tokens":
-			if maxTokens, err = count("max_tokens", d.c.Skip()); maxTokens != nil {
+			if maxTokens, err = d.count("max_tokens", d.c.Skip()); maxTokens != nil {
 				old, r.MaxTokens = true, maxTokens
 			}
 		case "temperature":
-			r.Temperature, err = number("temperature", d.c.Skip(), 2)
+			r.Temperature, err = d.number("temperature", d.c.Skip(), 2)
 		case "top_p":
-			r.TopP, err = number("top_p", d.c.Skip(), 1)
+			r.TopP, err = d.number("top_p", d.c.Skip(), 1)
 		case "top_k":
-			r.TopK, err = count("top_k", d.c.Skip())
+			r.TopK, err = d.count("top_k", d.c.Skip())
 		case "stop":
 			err = d.stop(d.c.Skip())
 		case "stream":
 			var b *bool
-			b, err = boolean("stream", d.c.Skip())
+			b, err = d.boolean("stream", d.c.Skip())
 			r.Stream = b != nil && *b
 		case "stream_options":
 			err = d.streamOptions(d.c.Skip())
@@ -151,7 +190,7 @@ func (d *decoder) request() *dialect.Error {
 				switch r.Reasoning {
 				case "", "none", "minimal", "low", "medium", "high", "xhigh", "max":
 				default:
-					err = wrongValue("reasoning_effort", r.Reasoning, "none", "minimal", "low", "medium", "high", "xhigh", "max")
+					err = d.wrongValue("reasoning_effort", r.Reasoning, "none", "minimal", "low", "medium", "high", "xhigh", "max")
 				}
 			}
 		case "response_format":
@@ -168,52 +207,49 @@ func (d *decoder) request() *dialect.Error {
 	case err != nil:
 		return err
 	case r.Model == "":
-		return missing("model")
+		return d.missing("model")
 	case completion && old:
 		return invalid("max_tokens", "invalid_parameter_combination", "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.")
-	case messages == nil:
-		return missing("messages")
+	case !messages:
+		return d.missing("messages")
 	}
 	if !isNull(safety) {
 		if err = d.string("safety_identifier", safety, &r.User); err != nil {
 			return err
 		}
 	}
-	if err = d.messages(messages); err != nil {
-		return err
-	}
 	return d.toolChoice(toolChoice)
 }
 
-func (d *decoder) string(param string, raw []byte, to *string) *dialect.Error {
+func (d *decoder) string(suffix string, raw []byte, to *string) *dialect.Error {
 	if isNull(raw) {
 		return nil
 	}
 	if raw[0] != '"' {
-		return wrongType(param, "a string", raw)
+		return d.wrongType(suffix, "a string", raw)
 	}
 	*to = d.text(raw)
 	return nil
 }
 
-func boolean(param string, raw []byte) (*bool, *dialect.Error) {
+func (d *decoder) boolean(suffix string, raw []byte) (*bool, *dialect.Error) {
 	switch {
 	case isNull(raw):
 		return nil, nil
 	case raw[0] == 't' || raw[0] == 'f':
 		return new(raw[0] == 't'), nil
 	}
-	return nil, wrongType(param, "a boolean", raw)
+	return nil, d.wrongType(suffix, "a boolean", raw)
 }
 
 // count reads a whole number of at least 1.
-func count(param string, raw []byte) (*int64, *dialect.Error) {
+func (d *decoder) count(param string, raw []byte) (*int64, *dialect.Error) {
 	if isNull(raw) {
 		return nil, nil
 	}
 	n, ok := jsonscan.Int(raw)
 	if !ok {
-		return nil, wrongType(param, "an integer", raw)
+		return nil, d.wrongType(param, "an integer", raw)
 	}
 	if n < 1 {
 		return nil, invalid(param, "integer_below_min_value", fmt.Sprintf("Invalid '%s': integer below minimum value. Expected a value >= 1, but got %d instead.", param, n))
@@ -222,12 +258,12 @@ func count(param string, raw []byte) (*int64, *dialect.Error) {
 }
 
 // number reads a number from 0 to max.
-func number(param string, raw []byte, max float64) (*float64, *dialect.Error) {
+func (d *decoder) number(param string, raw []byte, max float64) (*float64, *dialect.Error) {
 	if isNull(raw) {
 		return nil, nil
 	}
 	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
-		return nil, wrongType(param, "a number", raw)
+		return nil, d.wrongType(param, "a number", raw)
 	}
 	f, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || f < 0 || f > max {
@@ -244,13 +280,14 @@ func (d *decoder) stop(raw []byte) *dialect.Error {
 		d.r.Stop = []string{d.text(raw)}
 		return nil
 	case raw[0] != '[':
-		return wrongType("stop", "a string or an array of strings", raw)
+		return d.wrongType("stop", "a string or an array of strings", raw)
 	}
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		s := c.Skip()
 		if s[0] != '"' {
-			return wrongType(fmt.Sprintf("stop[%d]", len(d.r.Stop)), "a string", s)
+			d.enter("stop", len(d.r.Stop))
+			return d.wrongType("", "a string", s)
 		}
 		d.r.Stop = append(d.r.Stop, d.text(s))
 	}
@@ -262,7 +299,7 @@ func (d *decoder) streamOptions(raw []byte) *dialect.Error {
 		return nil
 	}
 	if raw[0] != '{' {
-		return wrongType("stream_options", "an object", raw)
+		return d.wrongType("stream_options", "an object", raw)
 	}
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
@@ -274,7 +311,7 @@ func (d *decoder) streamOptions(raw []byte) *dialect.Error {
 			}
 			continue
 		}
-		b, err := boolean("stream_options.include_usage", c.Skip())
+		b, err := d.boolean("stream_options.include_usage", c.Skip())
 		if err != nil {
 			return err
 		}
@@ -288,7 +325,7 @@ func (d *decoder) format(raw []byte) *dialect.Error {
 		return nil
 	}
 	if raw[0] != '{' {
-		return wrongType("response_format", "an object", raw)
+		return d.wrongType("response_format", "an object", raw)
 	}
 	f := &d.r.Format
 	var schema []byte
@@ -315,15 +352,15 @@ func (d *decoder) format(raw []byte) *dialect.Error {
 		return nil
 	case "json_schema":
 	case "":
-		return missing("response_format.type")
+		return d.missing("response_format.type")
 	default:
-		return wrongValue("response_format.type", f.Kind, "text", "json_object", "json_schema")
+		return d.wrongValue("response_format.type", f.Kind, "text", "json_object", "json_schema")
 	}
 	if isNull(schema) {
-		return missing("response_format.json_schema")
+		return d.missing("response_format.json_schema")
 	}
 	if schema[0] != '{' {
-		return wrongType("response_format.json_schema", "an object", schema)
+		return d.wrongType("response_format.json_schema", "an object", schema)
 	}
 	c = jsonscan.Over(schema)
 	for c.Enter(); c.More(); {
@@ -336,11 +373,11 @@ func (d *decoder) format(raw []byte) *dialect.Error {
 		case "description":
 			err = d.string("response_format.json_schema.description", c.Skip(), &f.Description)
 		case "strict":
-			f.Strict, err = boolean("response_format.json_schema.strict", c.Skip())
+			f.Strict, err = d.boolean("response_format.json_schema.strict", c.Skip())
 		case "schema":
 			if s := c.Skip(); isNull(s) {
 			} else if s[0] != '{' {
-				err = wrongType("response_format.json_schema.schema", "an object", s)
+				err = d.wrongType("response_format.json_schema.schema", "an object", s)
 			} else {
 				f.Schema = append([]byte(nil), s...)
 			}
@@ -352,18 +389,18 @@ func (d *decoder) format(raw []byte) *dialect.Error {
 		}
 	}
 	if f.Name == "" {
-		return missing("response_format.json_schema.name")
+		return d.missing("response_format.json_schema.name")
 	}
 	return nil
 }
 
 // cache reads a cache_control object, an extension that Anthropic's clients use through this dialect as well.
-func (d *decoder) cache(param string, raw []byte) (dialect.Cache, *dialect.Error) {
+func (d *decoder) cache(suffix string, raw []byte) (dialect.Cache, *dialect.Error) {
 	if isNull(raw) {
 		return dialect.NoCache, nil
 	}
 	if raw[0] != '{' {
-		return "", wrongType(param, "an object", raw)
+		return "", d.wrongType(suffix, "an object", raw)
 	}
 	mark := dialect.Cache5m
 	c := jsonscan.Over(raw)
@@ -379,7 +416,7 @@ func (d *decoder) cache(param string, raw []byte) (dialect.Cache, *dialect.Error
 		case `"1h"`:
 			mark = dialect.Cache1h
 		default:
-			return "", wrongValue(param+".ttl", string(value), "5m", "1h")
+			return "", d.wrongValue(suffix+".ttl", string(value), "5m", "1h")
 		}
 	}
 	return mark, nil
@@ -390,22 +427,23 @@ func (d *decoder) tools(raw []byte) *dialect.Error {
 		return nil
 	}
 	if raw[0] != '[' {
-		return wrongType("tools", "an array of objects", raw)
+		return d.wrongType("tools", "an array of objects", raw)
 	}
 	c := jsonscan.Over(raw)
 	c.Enter()
 	for i := 0; c.More(); i++ {
-		if err := d.tool(i, c.Skip()); err != nil {
+		d.enter("tools", i)
+		if err := d.tool(c.Skip()); err != nil {
 			return err
 		}
+		d.leave()
 	}
 	return nil
 }
 
-func (d *decoder) tool(i int, raw []byte) *dialect.Error {
-	at := func(suffix string) string { return "tools[" + strconv.Itoa(i) + "]" + suffix }
+func (d *decoder) tool(raw []byte) *dialect.Error {
 	if raw[0] != '{' {
-		return wrongType(at(""), "an object", raw)
+		return d.wrongType("", "an object", raw)
 	}
 	var (
 		kind     string
@@ -419,11 +457,11 @@ func (d *decoder) tool(i int, raw []byte) *dialect.Error {
 		key, d.key = c.KeyText(d.key)
 		switch string(key) {
 		case "type":
-			err = d.string(at(".type"), c.Skip(), &kind)
+			err = d.string(".type", c.Skip(), &kind)
 		case "function":
 			function = c.Skip()
 		case "cache_control":
-			t.Cache, err = d.cache(at(".cache_control"), c.Skip())
+			t.Cache, err = d.cache(".cache_control", c.Skip())
 		default:
 			c.Skip()
 		}
@@ -432,16 +470,16 @@ func (d *decoder) tool(i int, raw []byte) *dialect.Error {
 	case err != nil:
 		return err
 	case kind == "":
-		return missing(at(".type"))
+		return d.missing(".type")
 	case kind == "custom":
-		d.unsupported(at(".custom"))
+		d.unsupported(".custom")
 		return nil
 	case kind != "function":
-		return wrongValue(at(".type"), kind, "function", "custom")
+		return d.wrongValue(".type", kind, "function", "custom")
 	case isNull(function):
-		return missing(at(".function"))
+		return d.missing(".function")
 	case function[0] != '{':
-		return wrongType(at(".function"), "an object", function)
+		return d.wrongType(".function", "an object", function)
 	}
 	c = jsonscan.Over(function)
 	for c.Enter(); c.More() && err == nil; {
@@ -449,26 +487,26 @@ func (d *decoder) tool(i int, raw []byte) *dialect.Error {
 		key, d.key = c.KeyText(d.key)
 		switch string(key) {
 		case "name":
-			err = d.string(at(".function.name"), c.Skip(), &t.Name)
+			err = d.string(".function.name", c.Skip(), &t.Name)
 		case "description":
-			err = d.string(at(".function.description"), c.Skip(), &t.Description)
+			err = d.string(".function.description", c.Skip(), &t.Description)
 		case "parameters":
 			if p := c.Skip(); isNull(p) {
 			} else if p[0] != '{' {
-				err = wrongType(at(".function.parameters"), "an object", p)
+				err = d.wrongType(".function.parameters", "an object", p)
 			} else {
 				t.Parameters = append([]byte(nil), p...)
 			}
 		case "strict":
-			t.Strict, err = boolean(at(".function.strict"), c.Skip())
+			t.Strict, err = d.boolean(".function.strict", c.Skip())
 		case "cache_control":
-			t.Cache, err = d.cache(at(".function.cache_control"), c.Skip())
+			t.Cache, err = d.cache(".function.cache_control", c.Skip())
 		default:
 			c.Skip()
 		}
 	}
 	if err == nil && t.Name == "" {
-		err = missing(at(".function.name"))
+		err = d.missing(".function.name")
 	}
 	if err == nil {
 		d.r.Tools = append(d.r.Tools, t)
@@ -490,12 +528,12 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 				return invalid("tool_choice", "invalid_value", "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.")
 			}
 		default:
-			return wrongValue("tool_choice", choice.Mode, "none", "auto", "required")
+			return d.wrongValue("tool_choice", choice.Mode, "none", "auto", "required")
 		}
 		return nil
 	}
 	if raw[0] != '{' {
-		return wrongType("tool_choice", "a string or an object", raw)
+		return d.wrongType("tool_choice", "a string or an object", raw)
 	}
 	var (
 		kind, mode        string
@@ -532,14 +570,14 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 		return nil
 	case "allowed_tools":
 	case "":
-		return missing("tool_choice.type")
+		return d.missing("tool_choice.type")
 	default:
-		return wrongValue("tool_choice.type", kind, "function", "allowed_tools", "custom")
+		return d.wrongValue("tool_choice.type", kind, "function", "allowed_tools", "custom")
 	}
 	// allowed_tools narrows the tools without changing the prompt's prefix, for the sake of OpenAI's cache. A target
 	// without it gets only the allowed ones.
 	if isNull(allowed) || allowed[0] != '{' {
-		return wrongType("tool_choice.allowed_tools", "an object", allowed)
+		return d.wrongType("tool_choice.allowed_tools", "an object", allowed)
 	}
 	var names []string
 	c = jsonscan.Over(allowed)
@@ -552,15 +590,15 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 		case "tools":
 			list := c.Skip()
 			if list[0] != '[' {
-				return wrongType("tool_choice.allowed_tools.tools", "an array of objects", list)
+				return d.wrongType("tool_choice.allowed_tools.tools", "an array of objects", list)
 			}
 			l := jsonscan.Over(list)
 			l.Enter()
 			for i := 0; l.More(); i++ {
-				at := "tool_choice.allowed_tools.tools[" + strconv.Itoa(i) + "]"
+				d.enter("tool_choice.allowed_tools.tools", i)
 				entry := l.Skip()
 				if entry[0] != '{' {
-					return wrongType(at, "an object", entry)
+					return d.wrongType("", "an object", entry)
 				}
 				var f []byte
 				e := jsonscan.Over(entry)
@@ -570,13 +608,14 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 						f = value
 					}
 				}
-				name, err := d.functionName(at+".function", f)
+				name, err := d.functionName(".function", f)
 				if err == nil {
-					err = d.declared(at+".function.name", name)
+					err = d.declared(".function.name", name)
 				}
 				if err != nil {
 					return err
 				}
+				d.leave()
 				names = append(names, name)
 			}
 		default:
@@ -587,7 +626,7 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 	case err != nil:
 		return err
 	case mode != "auto" && mode != "required":
-		return wrongValue("tool_choice.allowed_tools.mode", mode, "auto", "required")
+		return d.wrongValue("tool_choice.allowed_tools.mode", mode, "auto", "required")
 	}
 	choice.Mode = mode
 	kept := d.r.Tools[:0]
@@ -603,32 +642,32 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 	return nil
 }
 
-func (d *decoder) functionName(param string, raw []byte) (name string, err *dialect.Error) {
+func (d *decoder) functionName(suffix string, raw []byte) (name string, err *dialect.Error) {
 	if isNull(raw) {
-		return "", missing(param)
+		return "", d.missing(suffix)
 	}
 	if raw[0] != '{' {
-		return "", wrongType(param, "an object", raw)
+		return "", d.wrongType(suffix, "an object", raw)
 	}
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More() && err == nil; {
 		var key []byte
 		key, d.key = c.KeyText(d.key)
 		if value := c.Skip(); string(key) == "name" {
-			err = d.string(param+".name", value, &name)
+			err = d.string(suffix+".name", value, &name)
 		}
 	}
 	if err == nil && name == "" {
-		err = missing(param + ".name")
+		err = d.missing(suffix + ".name")
 	}
 	return name, err
 }
 
-func (d *decoder) declared(param, name string) *dialect.Error {
+func (d *decoder) declared(suffix, name string) *dialect.Error {
 	for i := range d.r.Tools {
 		if d.r.Tools[i].Name == name {
 			return nil
 		}
 	}
-	return invalid(param, "invalid_value", fmt.Sprintf("Tool choice '%s' not found in 'tools' parameter.", name))
+	return invalid(d.path(suffix), "invalid_value", fmt.Sprintf("Tool choice '%s' not found in 'tools' parameter.", name))
 }
