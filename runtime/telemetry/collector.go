@@ -30,6 +30,7 @@ var (
 	refusedDesc        = desc("refused_total", "Requests and connections that were refused before routing, by reason.", "reason")
 	authFailuresDesc   = desc("auth_failures_total", "Exchanges that were refused for want of a valid key, by reason.", "reason")
 	limitedDesc        = desc("limited_total", "Exchanges that a limit refused.")
+	panicsDesc         = desc("panics_total", "Panics that were contained: bugs in gwc.")
 	reloadsDesc        = desc("reloads_total", "Tries to load an artifact, by result.", "result")
 	infoDesc           = desc("snapshot_info", "1 for the digest of the artifact in use.", "digest")
 	loadedDesc         = desc("snapshot_loaded_timestamp_seconds", "When the artifact in use was loaded.")
@@ -43,7 +44,7 @@ var descs = []*prometheus.Desc{
 	requestsDesc, durationDesc, firstByteDesc, bytesInDesc, bytesOutDesc,
 	targetAttemptsDesc, targetDurationDesc, tokensDesc,
 	upAttemptsDesc, upDurationDesc, upHealthyDesc, upConnectionsDesc,
-	connectionsDesc, connectionsTotal, inflightDesc, refusedDesc, authFailuresDesc, limitedDesc,
+	connectionsDesc, connectionsTotal, inflightDesc, refusedDesc, authFailuresDesc, limitedDesc, panicsDesc,
 	reloadsDesc, infoDesc, loadedDesc,
 	logRecordsDesc, logDroppedDesc, logErrorsDesc, logQueuedDesc,
 }
@@ -120,6 +121,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	e.reasons(refusedDesc, &m.refused)
 	e.reasons(authFailuresDesc, &m.authFailures)
 	e.counter(limitedDesc, m.limited.Load())
+	e.counter(panicsDesc, m.panics.Load())
 	e.counter(reloadsDesc, m.reloads[0].Load(), "ok")
 	e.counter(reloadsDesc, m.reloads[1].Load(), "error")
 	if digest != "" {

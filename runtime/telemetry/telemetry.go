@@ -58,6 +58,7 @@ type Metrics struct {
 
 	inflight     atomic.Int64
 	limited      atomic.Uint64
+	panics       atomic.Uint64
 	refused      reasons
 	authFailures reasons
 	reloads      [2]atomic.Uint64 // by result: ok, error
@@ -145,6 +146,9 @@ func (m *Metrics) End() { m.inflight.Add(-1) }
 
 // Limited counts an exchange that a limit refused.
 func (m *Metrics) Limited() { m.limited.Add(1) }
+
+// Panicked counts a panic that cost one exchange or connection. There should be none: it is a bug in gwc.
+func (m *Metrics) Panicked() { m.panics.Add(1) }
 
 // Refused counts a request or connection that was refused before it could be routed. The reason is a constant, such
 // as "request_line", "header_too_large" or "head_timeout"; never the caller's text.

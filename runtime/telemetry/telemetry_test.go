@@ -33,6 +33,7 @@ func scrape(t *testing.T, m *Metrics) string {
 // always are the lines that stand in every scrape.
 const always = `gwc_inflight_requests 0
 gwc_limited_total 0
+gwc_panics_total 0
 gwc_reloads_total{result="error"} 0
 gwc_reloads_total{result="ok"} 0
 `
@@ -139,6 +140,7 @@ func TestScrapeShowsWhatWasCounted(t *testing.T) {
 				m.Begin()
 				m.End()
 				m.Limited()
+				m.Panicked()
 				m.Refused("request_line")
 				m.Refused("request_line")
 				m.AuthFailed("unknown")
@@ -152,7 +154,7 @@ func TestScrapeShowsWhatWasCounted(t *testing.T) {
 				m.SetCallLog(func() CallLog { return CallLog{Records: 10, Dropped: 2, Errors: 1, Queued: 300} })
 			},
 			want: []string{
-				`gwc_inflight_requests 1`, `gwc_limited_total 1`,
+				`gwc_inflight_requests 1`, `gwc_limited_total 1`, `gwc_panics_total 1`,
 				`gwc_refused_total{reason="request_line"} 2`, `gwc_auth_failures_total{reason="unknown"} 1`,
 				`gwc_reloads_total{result="ok"} 1`, `gwc_reloads_total{result="error"} 1`,
 				`gwc_snapshot_info{digest="sha256:aa"} 1`, `gwc_snapshot_loaded_timestamp_seconds 1.795384500123e+09`,
