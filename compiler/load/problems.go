@@ -57,13 +57,46 @@ func parse(name string, data []byte) (*ast.File, []diag.Diagnostic) {
 		if at.IsValid() {
 			offset = min(at.Offset(), len(data))
 		}
-		return nil, []diag.Diagnostic{{
+		d := diag.Diagnostic{
 			Code:    codeSyntax,
-			Summary: "syntax error: " + strings.TrimSpace(fmt.Sprintf(format, args...)),
+			Summary: "syntax error: " + tokenWords.Replace(strings.TrimSpace(fmt.Sprintf(format, args...))),
 			Primary: diag.Label{Span: tokenAt(name, data, offset)},
-		}}
+		}
+		if open, ok := unclosed(name, data); ok && strings.Contains(d.Summary, endOfFile) {
+			d.Secondary = []diag.Label{{Span: open, Text: "opened here and not closed"}}
+		}
+		return nil, []diag.Diagnostic{d}
 	}
 	return f, attributes(name, f)
+}
+
+const endOfFile = "the end of the file"
+
+// tokenWords says the parser's names of tokens as people do.
+var tokenWords = strings.NewReplacer("'EOF'", endOfFile, "'IDENT' ", "", "'INT' ", "", "'FLOAT' ", "", "'STRING' ", "", "'newline'", "the end of the line")
+
+// unclosed returns the innermost bracket that is not closed at the end of a file.
+func unclosed(name string, data []byte) (diag.Span, bool) {
+	var s scanner.Scanner
+	s.Init(token.NewFile(name, -1, len(data)), data, func(token.Pos, string, []any) {}, 0)
+	var open []int
+	for {
+		pos, tok, _ := s.Scan()
+		switch tok {
+		case token.LBRACE, token.LBRACK, token.LPAREN:
+			open = append(open, pos.Offset())
+		case token.RBRACE, token.RBRACK, token.RPAREN:
+			open = open[:max(0, len(open)-1)]
+		case token.INTERPOLATION:
+			return diag.Span{}, false // Only the parser knows where its text goes on.
+		case token.EOF:
+			if len(open) == 0 {
+				return diag.Span{}, false
+			}
+			at := open[len(open)-1]
+			return diag.Span{File: name, Start: position(data, at), End: position(data, at+1)}, true
+		}
+	}
 }
 
 // tooNested returns the offset of the bracket that is nested too deeply, or -1. Brackets in strings and comments
