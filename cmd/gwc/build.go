@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gwc-dev/gwc/cmd/serve"
+	"github.com/gwc-dev/gwc/compiler"
+	"github.com/gwc-dev/gwc/schema/artifact"
+)
+
+// defaultArtifact is the name of the file that build writes into the repository.
+const defaultArtifact = "gateway.gwca"
+
+func newBuild(s streams) *cobra.Command {
+	var c compiling
+	var output, stopAfter, emit string
+	var timings bool
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Compile a repository into an artifact",
+		Long: `build checks a repository and compiles it into one artifact, gateway.gwca in the repository unless -o says otherwise.
+There is no artifact where there is an error; a file that was there before stays as it was.
+
+The same files give the same bytes, on any machine.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			formats, now, err := c.check()
+			if err != nil {
+				return err
+			}
+			stages := compiler.Stages()
+			if stopAfter != "" && !slices.Contains(stages, stopAfter) {
+				return usage("there is no stage %q: the stages are %s", stopAfter, strings.Join(stages, ", "))
+			}
+			if emit != "" {
+				if !slices.Contains([]string{"ir", "table", "routes"}, emit) {
+					return usage("--emit %q is not ir, table or routes", emit)
+				}
+				if slices.Contains(formats, form{name: "json"}) {
+					return usage("--emit and --format json both write to stdout; give one a file, as in --format json=FILE")
+				}
+				if stopAfter != "" || output != "" {
+					return usage("--emit goes with neither --stop-after nor -o")
+				}
+				stopAfter = "table"
+			}
+			findings := s.out
+			if emit != "" {
+				findings = s.err
+			}
+			r, err := c.compile(cmd.Context(), now, stopAfter)
+			if err != nil {
+				return err
+			}
+			if timings {
+				sayTimings(r, s)
+			}
+			if err := c.report(r, formats, findings, s); err != nil {
+				return err
+			}
+			switch {
+			case emit != "":
+				return emitText(emit, r, s.out)
+			case stopAfter != "" && stopAfter != stages[len(stages)-1]:
+				return nil
+			}
+			if output == "" {
+				output = filepath.Join(r.root, defaultArtifact)
+			}
+			_, d, err := artifact.Decode(r.Bytes)
+			if err != nil {
+				return &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: the artifact cannot be read back: %w", err)}
+			}
+			if err := writeFile(output, r.Bytes); err != nil {
+				return err
+			}
+			s.say("wrote %s, %s, %d bytes", output, d, len(r.Bytes))
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	c.bind(f)
+	f.StringVarP(&output, "output", "o", "", "write the artifact to `FILE` instead of "+defaultArtifact+" in the repository")
+	f.StringVar(&stopAfter, "stop-after", "", "stop after `STAGE`: "+strings.Join(compiler.Stages(), ", "))
+	f.StringVar(&emit, "emit", "", "print `WHAT`, ir, table or routes, instead of writing an artifact")
+	f.BoolVar(&timings, "timings", false, "say how long each stage took")
+	return cmd
+}
+
+func sayTimings(r *compiled, s streams) {
+	var total time.Duration
+	for _, t := range r.Timings {
+		s.say("%-8s %9.3f ms", t.Stage, float64(t.Took.Microseconds())/1000)
+		total += t.Took
+	}
+	s.say("%-8s %9.3f ms", "total", float64(total.Microseconds())/1000)
+}
+
+func emitText(what string, r *compiled, w io.Writer) error {
+	switch what {
+	case "ir":
+		return writeJSON(w, plainProgram(r.Program))
+	case "table":
+		return writeTable(w, r.Artifact)
+	}
+	return writeRoutes(w, r.Artifact)
+}

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/gwc-dev/gwc/cmd/gwc/render"
+	"github.com/gwc-dev/gwc/cmd/serve"
+	"github.com/gwc-dev/gwc/compiler"
+	"github.com/gwc-dev/gwc/compiler/openapi"
+	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/diag"
+	"github.com/gwc-dev/gwc/schema/release"
+)
+
+// repository is where a command works: -C, and the root that it found from there.
+type repository struct {
+	dir string
+}
+
+func (r *repository) bind(fs *pflag.FlagSet) {
+	fs.StringVarP(&r.dir, "directory", "C", ".", "work in the repository at `DIR`")
+}
+
+// root returns the repository's folder: dir, or the nearest folder above it that has a cue.mod.
+func (r *repository) root() (string, error) {
+	info, err := os.Stat(r.dir)
+	if err != nil {
+		return "", usage("there is no repository at %q: %v", r.dir, cause(err))
+	}
+	if !info.IsDir() {
+		return "", usage("%q is not a folder", r.dir)
+	}
+	if isRoot(r.dir) {
+		return r.dir, nil
+	}
+	abs, err := filepath.Abs(r.dir)
+	if err != nil {
+		return "", unreachable(err)
+	}
+	for up := filepath.Dir(abs); ; up = filepath.Dir(up) {
+		if _, err := os.Stat(filepath.Join(up, "cue.mod", "module.cue")); err == nil {
+			return up, nil
+		}
+		if up == filepath.Dir(up) {
+			return r.dir, nil
+		}
+	}
+}
+
+func isRoot(dir string) bool {
+	for _, f := range []string{"cue.mod", "gateway.cue"} {
+		if _, err := os.Stat(filepath.Join(dir, f)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// cause takes the path and the system call from an error of package os: the message names the file itself.
+func cause(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	var l *os.LinkError
+	if errors.As(err, &l) {
+		return l.Err
+	}
+	return err
+}
+
+func unreachable(err error) error { return &exit{code: serve.Unreachable, err: err} }
+
+// compiling holds the flags of commands that compile.
+type compiling struct {
+	repository
+	now       string
+	formats   []string
+	strict    bool
+	maxErrors int
+	color     string
+
+	documents openapi.Cache
+}
+
+func (c *compiling) bind(fs *pflag.FlagSet) {
+	c.repository.bind(fs)
+	fs.StringVar(&c.now, "now", "", "judge expiries as of `TIME` (2006-01-02 or RFC 3339) instead of the clock")
+	fs.StringArrayVar(&c.formats, "format", nil, "write findings as `FORMAT`: text or json, to a file as in json=FILE; may be repeated")
+	fs.BoolVar(&c.strict, "strict", false, "fail on warnings")
+	fs.IntVar(&c.maxErrors, "max-errors", 20, "show at most `N` errors (0: all)")
+	bindColor(fs, &c.color)
+}
+
+func bindColor(fs *pflag.FlagSet, to *string) {
+	fs.StringVar(to, "color", "auto", "use colours: `auto`, always or never")
+}
+
+// form is one --format: where the file is empty, findings go to the command's own stream.
+type form struct {
+	name, file string
+}
+
+func (c *compiling) check() ([]form, time.Time, error) {
+	var formats []form
+	streams := 0
+	for _, f := range c.formats {
+		name, file, hasFile := strings.Cut(f, "=")
+		if name != "text" && name != "json" {
+			return nil, time.Time{}, usage("there is no format %q: the formats are text and json", name)
+		}
+		if hasFile && file == "" {
+			return nil, time.Time{}, usage("--format %s names no file", f)
+		}
+		if !hasFile {
+			streams++
+		}
+		formats = append(formats, form{name, file})
+	}
+	if streams > 1 {
+		return nil, time.Time{}, usage("only one format can go to the terminal; give the others a file, as in --format json=FILE")
+	}
+	if streams == 0 {
+		formats = append(formats, form{name: "text"})
+	}
+	if c.maxErrors < 0 {
+		return nil, time.Time{}, usage("--max-errors %d is negative", c.maxErrors)
+	}
+	if err := checkColor(c.color); err != nil {
+		return nil, time.Time{}, err
+	}
+	now := time.Now()
+	if c.now != "" {
+		var err error
+		if now, err = time.Parse(time.RFC3339, c.now); err != nil {
+			if now, err = time.Parse(time.DateOnly, c.now); err != nil {
+				return nil, time.Time{}, usage("--now %q is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z", c.now)
+			}
+		}
+	}
+	return formats, now, nil
+}
+
+func checkColor(c string) error {
+	if c != "auto" && c != "always" && c != "never" {
+		return usage("--color %q is not auto, always or never", c)
+	}
+	return nil
+}
+
+// colored decides by --color, NO_COLOR (no-color.org) and what the stream is.
+func colored(flag string, w io.Writer) bool {
+	if flag != "auto" {
+		return flag == "always"
+	}
+	if os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return false
+	}
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// compiled is what a command gets of a compilation.
+type compiled struct {
+	*compiler.Result
+	root    string
+	list    []diag.Diagnostic // that were reported
+	elapsed time.Duration
+}
+
+// compile runs the stages up to stopAfter. The error is for what is not the repository's fault.
+func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string) (*compiled, error) {
+	root, err := c.root()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	res, err := compiler.Build(ctx, compiler.Options{
+		Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents,
+	})
+	var path *fs.PathError
+	switch {
+	case err == nil:
+	case errors.Is(err, compiler.ErrStage):
+		return nil, usage("there is no stage %q: the stages are %s", stopAfter, strings.Join(compiler.Stages(), ", "))
+	case errors.Is(err, artifact.ErrTooLarge):
+		return nil, &exit{code: serve.Invalid, err: err}
+	case errors.As(err, &path):
+		return nil, unreachable(fmt.Errorf("cannot read %s: %w", path.Path, path.Err))
+	case ctx.Err() != nil:
+		return nil, &exit{code: serve.Unreachable, err: ctx.Err()}
+	default:
+		return nil, &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: %w", err)}
+	}
+	return &compiled{Result: res, root: root, list: res.Report.All(), elapsed: time.Since(began)}, nil
+}
+
+// report writes the findings to w or the files of --format, and the summary to stderr. It returns an error with code
+// 1 where they stop the command.
+func (c *compiling) report(r *compiled, formats []form, w io.Writer, s streams) error {
+	hidden := 0
+	for _, f := range formats {
+		var b strings.Builder
+		to := w
+		if f.file != "" {
+			to = &b
+		}
+		var err error
+		if f.name == "json" {
+			err = render.JSON(to, r.list)
+		} else {
+			o := render.Options{Source: r.source, Max: c.maxErrors}
+			if o.Color = f.file == "" && colored(c.color, w); f.file != "" {
+				o.Max = 0
+			}
+			hidden, err = render.Text(to, r.list, o)
+		}
+		if err != nil {
+			return unreachable(fmt.Errorf("cannot write findings: %w", cause(err)))
+		}
+		if f.file != "" {
+			if err := writeFile(f.file, []byte(b.String())); err != nil {
+				return err
+			}
+		}
+	}
+	if hidden > 0 {
+		s.say("%s not shown; --max-errors 0 shows all", render.Count(hidden, "more finding"))
+	}
+	routes := -1
+	if r.Program != nil {
+		routes = len(r.Program.Routes)
+	}
+	s.say("%s", render.Summary(r.list, render.Stats{Routes: routes, Elapsed: r.elapsed}))
+	return c.verdict(r)
+}
+
+// verdict returns an error with code 1 where the findings stop the command.
+func (c *compiling) verdict(r *compiled) error {
+	for i := range r.list {
+		if sev := r.list[i].Severity; sev == diag.Error || c.strict && sev == diag.Warning {
+			return &exit{code: serve.Invalid}
+		}
+	}
+	return nil
+}
+
+// source returns the bytes of a file as the compiler read it.
+func (r *compiled) source(file string) []byte {
+	if r.Sources != nil {
+		if b, ok := r.Sources.Files[file]; ok {
+			return b
+		}
+	}
+	return nil
+}
+
+// writeFile replaces a file in one step: readers see the old one or the new one, also after a power cut.
+func writeFile(name string, data []byte) (err error) {
+	fail := func(err error) error {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
+			return usage("cannot write %s: %v", name, cause(err))
+		}
+		return unreachable(fmt.Errorf("cannot write %s: %w", name, cause(err)))
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return usage("cannot write %s: it is not a regular file", name)
+	}
+	dir := filepath.Dir(name)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*")
+	if err != nil {
+		return fail(err)
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	// The rename itself becomes durable with the folder. File systems that cannot sync one make no such promise.
+	if d, e := os.Open(dir); e == nil {
+		d.Sync()
+		d.Close()
+	}
+	return nil
+}

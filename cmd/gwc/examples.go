@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gwc-dev/gwc/runtime"
+	"github.com/gwc-dev/gwc/schema/artifact"
+)
+
+// examples returns curl lines that work when they are pasted, each with a comment above.
+func examples(a *artifact.Artifact, i runtime.Info, secret, owner, root string) string {
+	var b strings.Builder
+	names := slices.Sorted(maps.Keys(i.Listeners))
+	if len(names) == 0 {
+		return ""
+	}
+	base := "http://" + local(i.Listeners[names[0]])
+	flags := "-s"
+	for _, l := range a.Gateway.Listeners {
+		if l.Name == names[0] && l.TLS != nil {
+			base, flags = "https://"+local(i.Listeners[names[0]]), "-sk"
+		}
+	}
+	line := func(comment, format string, args ...any) {
+		fmt.Fprintf(&b, "\n# %s\n%s\n", comment, fmt.Sprintf(format, args...))
+	}
+	auth := fmt.Sprintf("-H 'Authorization: Bearer %s'", secret)
+	model := ""
+	if owner != "" {
+		fmt.Fprintf(&b, "\n# The key belongs to app %s and works only while this command runs.\n", owner)
+		for _, app := range a.Apps {
+			if a.Tenants[app.Tenant].Name+"/"+app.Name == owner && len(app.Models) > 0 {
+				model = a.Models[app.Models[0]].Name
+			}
+		}
+	}
+	if model != "" {
+		chat := func(flags, more string) string {
+			return fmt.Sprintf(`curl %s %s/v1/chat/completions %s -H 'Content-Type: application/json' -d '{"model":"%s",%s"messages":[{"role":"user","content":"Hello"}]}'`, flags, base, auth, model, more)
+		}
+		line("a chat", "%s", chat(flags, ""))
+		line("a streamed chat", "%s", chat(flags+"N", `"stream":true,`))
+	}
+	if r := exampleRoute(a); r != nil && (owner != "" || r.Auth == "none") {
+		host, with := "", ""
+		if r.Host != "" {
+			host = fmt.Sprintf(" -H 'Host: %s'", strings.Replace(r.Host, "*", "any", 1))
+		}
+		if r.Auth != "none" {
+			with = " " + auth
+		}
+		line("an API call", "curl %s '%s%s'%s%s", flags, base, fill(r.Path), host, with)
+	}
+	if len(a.Models) > 0 {
+		line("a refused call, without a key", "curl %si %s/v1/models", flags, base)
+	}
+	if dir := a.Gateway.Calls.Dir; dir != "" {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(root, dir)
+		}
+		line("the call log", "cat %s/*.ndjson", dir)
+	}
+	if i.Admin != nil {
+		line("the metrics", "curl -s http://%s/metrics", local(i.Admin))
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// exampleRoute returns an operation that can be called without a body: GET, on any host if there is one, with the
+// fewest parameters.
+func exampleRoute(a *artifact.Artifact) *artifact.Route {
+	var best *artifact.Route
+	score := func(r *artifact.Route) int {
+		n := strings.Count(r.Path, "{")
+		if r.Host != "" {
+			n += 100
+		}
+		return n
+	}
+	for i := range a.Routes {
+		r := &a.Routes[i]
+		if r.Kind == artifact.RouteAPI && r.Method == "GET" && (best == nil || score(r) < score(best)) {
+			best = r
+		}
+	}
+	return best
+}
+
+// fill puts 1 for each parameter of a template.
+func fill(path string) string {
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(path, "{")
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		_, path, _ = strings.Cut(rest, "}")
+		b.WriteByte('1')
+	}
+}
+
+// local returns an address at which this machine reaches a listener.
+func local(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

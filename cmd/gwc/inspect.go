@@ -1,0 +1,254 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gwc-dev/gwc/cmd/gwc/render"
+	"github.com/gwc-dev/gwc/cmd/serve"
+	"github.com/gwc-dev/gwc/schema/artifact"
+)
+
+func newInspect(s streams) *cobra.Command {
+	var asJSON, routes, provenance bool
+	cmd := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Show what an artifact holds",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if routes && provenance {
+				return usage("--routes and --provenance exclude each other")
+			}
+			a, d, size, err := open(args[0])
+			if err != nil {
+				return err
+			}
+			switch {
+			case asJSON && routes:
+				return writeJSON(s.out, plainArtifact(&artifact.Artifact{APIs: a.APIs, Routes: a.Routes}).(object).get("routes"))
+			case asJSON && provenance:
+				return writeJSON(s.out, append(object{{"digest", d.String()}}, plainArtifact(a).(object).get("provenance").(object)...))
+			case asJSON:
+				return writeJSON(s.out, append(object{{"digest", d.String()}, {"format", artifact.Format}, {"bytes", size}}, plainArtifact(a).(object)...))
+			case routes:
+				return writeRoutes(s.out, a)
+			case provenance:
+				return writeProvenance(s.out, a, d)
+			}
+			return writeArtifact(s.out, a, d, size)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&asJSON, "json", false, "write JSON")
+	f.BoolVar(&routes, "routes", false, "show only the routes, in the order in which they are stored")
+	f.BoolVar(&provenance, "provenance", false, "show only what the artifact was made from")
+	return cmd
+}
+
+func (o object) get(name string) any {
+	for _, m := range o {
+		if m.name == name {
+			return m.value
+		}
+	}
+	return nil
+}
+
+// open reads an artifact that was named on the command line.
+func open(file string) (*artifact.Artifact, artifact.Digest, int, error) {
+	b, err := artifact.ReadFile(file, 0)
+	var a *artifact.Artifact
+	var d artifact.Digest
+	if err == nil {
+		a, d, err = artifact.Decode(b)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, d, 0, usage("there is no file %s", file)
+	case err != nil:
+		code := serve.Code(err)
+		if code != serve.Untrusted {
+			code = serve.Unreachable
+		}
+		return nil, d, 0, &exit{code: code, err: fmt.Errorf("%s: %w", file, cause(err))}
+	}
+	return a, d, len(b), nil
+}
+
+// columns writes rows of a table; the first is the head.
+func columns(w io.Writer, rows [][]string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		for len(r) > 1 && r[len(r)-1] == "" {
+			r = r[:len(r)-1]
+		}
+		fmt.Fprintln(t, strings.Join(r, "\t"))
+	}
+	if err := t.Flush(); err != nil {
+		return unreachable(err)
+	}
+	return nil
+}
+
+func writeRoutes(w io.Writer, a *artifact.Artifact) error {
+	rows := [][]string{{"ROUTE", "METHOD", "HOST", "PATH", "AUTH", "TO", "SOURCE"}}
+	for i := range a.Routes {
+		r := &a.Routes[i]
+		rows = append(rows, []string{r.ID, r.Method, orAny(r.Host), r.Path, r.Auth, leadsTo(a, r), source(r)})
+	}
+	return columns(w, rows)
+}
+
+// writeTable writes what the routing table holds, in its own order.
+func writeTable(w io.Writer, a *artifact.Artifact) error {
+	rows := [][]string{{"HOST", "METHOD", "PATH", "ROUTE"}}
+	for p := range a.Table.All() {
+		rows = append(rows, []string{orAny(p.Host), p.Method, p.Path, a.Routes[p.Value].ID})
+	}
+	return columns(w, rows)
+}
+
+func orAny(host string) string {
+	if host == "" {
+		return "*"
+	}
+	return host
+}
+
+func leadsTo(a *artifact.Artifact, r *artifact.Route) string {
+	if r.API < 0 {
+		return kindName(r.Kind)
+	}
+	return "upstream " + a.Upstreams[a.APIs[r.API].Upstream].Name
+}
+
+func source(r *artifact.Route) string {
+	if r.Origin.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", r.Origin.File, r.Origin.Line)
+}
+
+func writeProvenance(w io.Writer, a *artifact.Artifact, d artifact.Digest) error {
+	rows := [][]string{{"digest", d.String()}, {"tool", a.Provenance.Tool}, {"language", a.Provenance.Schema}}
+	if a.Provenance.Revision != "" {
+		rows = append(rows, []string{"revision", a.Provenance.Revision})
+	}
+	for _, s := range a.Provenance.Sources {
+		rows = append(rows, []string{s.File, s.Digest})
+	}
+	return columns(w, rows)
+}
+
+// writeArtifact writes everything but the routes and sources, of which it gives the number.
+func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size int) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "artifact  %s\nformat    %d, %d bytes, made by %s\n", d, artifact.Format, size, a.Provenance.Tool)
+	fmt.Fprintf(&b, "routes    %d (--routes lists them)\nsources   %d (--provenance lists them)\n", len(a.Routes), len(a.Provenance.Sources))
+
+	section := func(title string, rows [][]string) {
+		if len(rows) == 0 {
+			return
+		}
+		fmt.Fprintf(&b, "\n%s\n", title)
+		for _, r := range rows {
+			r[0] = "  " + r[0]
+		}
+		columns(&b, rows) // a strings.Builder takes everything
+	}
+	var rows [][]string
+	for _, l := range a.Gateway.Listeners {
+		tls := "clear text"
+		if l.TLS != nil {
+			tls = "TLS, " + l.TLS.Cert
+		}
+		rows = append(rows, []string{l.Name, l.Address, l.Engine, tls})
+	}
+	section("listeners", rows)
+	rows = nil
+	if a.Gateway.Admin != "" {
+		rows = append(rows, []string{"admin", a.Gateway.Admin})
+	}
+	if c := a.Gateway.Calls; c.Dir != "" {
+		rows = append(rows, []string{"calls", c.Dir, fmt.Sprintf("flushed every %s, segments of %d bytes", c.Flush, c.MaxBytes)})
+	}
+	section("gateway", rows)
+	rows = nil
+	for _, p := range a.Providers {
+		rows = append(rows, []string{p.Name, p.Kind, p.BaseURL, strings.Join(p.Credentials, ", ")})
+	}
+	section("providers", rows)
+	rows = nil
+	for _, m := range a.Models {
+		var targets []string
+		for _, t := range m.Targets {
+			targets = append(targets, a.Providers[t.Provider].Name+"/"+t.Model)
+		}
+		rows = append(rows, []string{m.Name, m.Strategy, strings.Join(targets, " > "), render.Count(m.Retry.Attempts, "attempt") + " on " + strings.Join(m.Retry.On, ", ")})
+	}
+	section("models", rows)
+	rows = nil
+	for _, u := range a.Upstreams {
+		var urls []string
+		for _, e := range u.Endpoints {
+			urls = append(urls, fmt.Sprintf("%s (weight %d)", e.URL, e.Weight))
+		}
+		rows = append(rows, []string{u.Name, strings.Join(urls, ", ")})
+	}
+	section("upstreams", rows)
+	rows = nil
+	routes := make([]int, len(a.APIs))
+	for i := range a.Routes {
+		if p := a.Routes[i].API; p >= 0 {
+			routes[p]++
+		}
+	}
+	for i, p := range a.APIs {
+		owner := "the platform"
+		if p.Owner >= 0 {
+			owner = a.Tenants[p.Owner].Name
+		}
+		rows = append(rows, []string{p.Name, p.BasePath + "/", render.Count(routes[i], "route"), "of " + owner, "to " + a.Upstreams[p.Upstream].Name, strings.TrimSpace(p.Title + " " + p.Version)})
+	}
+	section("APIs", rows)
+	rows = nil
+	keys := make([][]string, len(a.Apps))
+	for _, k := range a.Keys {
+		until := ""
+		if k.Expires != 0 {
+			until = " until " + time.Unix(k.Expires, 0).UTC().Format(time.RFC3339)
+		}
+		keys[k.App] = append(keys[k.App], k.ID+until)
+	}
+	for i, p := range a.Apps {
+		var models, limits []string
+		for _, m := range p.Models {
+			models = append(models, a.Models[m].Name)
+		}
+		for _, l := range p.Limits {
+			limits = append(limits, fmt.Sprintf("%d per %s", l.Requests, l.Per))
+		}
+		slices.Sort(keys[i])
+		rows = append(rows, []string{a.Tenants[p.Tenant].Name + "/" + p.Name, "models " + orNone(models), "limits " + orNone(limits), "keys " + orNone(keys[i])})
+	}
+	section("apps", rows)
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return unreachable(err)
+	}
+	return nil
+}
+
+func orNone(l []string) string {
+	if len(l) == 0 {
+		return "none"
+	}
+	return strings.Join(l, ", ")
+}

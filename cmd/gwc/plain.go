@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/gwc-dev/gwc/compiler/ir"
+	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/match"
+)
+
+// object is a JSON object that keeps the order of its members.
+type object []member
+
+type member struct {
+	name  string
+	value any
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (o object) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		k, err := json.Marshal(m.name)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(k)
+		b.WriteByte(':')
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(m.value); err != nil {
+			return nil, err
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// writeJSON writes indented JSON.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return unreachable(err)
+	}
+	return nil
+}
+
+// namer turns an index in a field, named "Type.Field", into the name of what it points to.
+type namer map[string]func(i int) any
+
+// plain turns a value of the artifact or the program into what JSON has: fields by their names in lower case with
+// underscores, durations as text, hashes in hex, indices as names. Empty lists stay, so that every field is there;
+// pointers to nothing are left out.
+func (n namer) plain(v reflect.Value, at string) any {
+	switch x := v.Interface().(type) {
+	case time.Duration:
+		return x.String()
+	case [32]byte:
+		return "sha256:" + hex.EncodeToString(x[:])
+	case artifact.RouteKind:
+		return kindName(x)
+	case match.Table:
+		routes := 0
+		for range x.All() {
+			routes++
+		}
+		return object{{"patterns", routes}, {"hosts", len(x.Hosts)/4 + len(x.Wildcards)/4}, {"nodes", len(x.Nodes) / 8}, {"text_bytes", len(x.Pool)}}
+	case ir.Ref:
+		return x.Name
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		o := object{}
+		for i := range v.NumField() {
+			f := v.Type().Field(i)
+			if f.Type.Kind() == reflect.Interface || f.Type.Kind() == reflect.Pointer && v.Field(i).IsNil() {
+				continue
+			}
+			o = append(o, member{snake(f.Name), n.plain(v.Field(i), v.Type().Name()+"."+f.Name)})
+		}
+		return o
+	case reflect.Slice:
+		l := make([]any, 0, v.Len())
+		for i := range v.Len() {
+			l = append(l, n.plain(v.Index(i), at))
+		}
+		return l
+	case reflect.Pointer:
+		return n.plain(v.Elem(), at)
+	case reflect.Int:
+		if name := n[at]; name != nil {
+			return name(int(v.Int()))
+		}
+	}
+	return v.Interface()
+}
+
+// snake turns "BaseURL" into "base_url" and "APIs" into "apis".
+func snake(name string) string {
+	name = strings.NewReplacer("APIs", "Apis", "OpenAPI", "Openapi", "URLs", "Urls").Replace(name)
+	var b strings.Builder
+	r := []rune(name)
+	for i, c := range r {
+		if unicode.IsUpper(c) && i > 0 && (unicode.IsLower(r[i-1]) || i+1 < len(r) && unicode.IsLower(r[i+1])) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(c))
+	}
+	return b.String()
+}
+
+func kindName(k artifact.RouteKind) string {
+	switch k {
+	case artifact.RouteAPI:
+		return "api"
+	case artifact.RouteChat:
+		return "chat"
+	case artifact.RouteModels:
+		return "models"
+	case artifact.RouteModel:
+		return "model"
+	}
+	return ""
+}
+
+// named returns a function that gives the name at an index of a list, or null where there is none.
+func named[T any](list []T, name func(*T) string) func(int) any {
+	return func(i int) any {
+		if i < 0 || i >= len(list) {
+			return nil
+		}
+		return name(&list[i])
+	}
+}
+
+func plainArtifact(a *artifact.Artifact) any {
+	app := func(p *artifact.App) string { return a.Tenants[p.Tenant].Name + "/" + p.Name }
+	return namer{
+		"Target.Provider": named(a.Providers, func(p *artifact.Provider) string { return p.Name }),
+		"API.Owner":       named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
+		"API.Upstream":    named(a.Upstreams, func(u *artifact.Upstream) string { return u.Name }),
+		"App.Tenant":      named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
+		"App.Models":      named(a.Models, func(m *artifact.Model) string { return m.Name }),
+		"Key.App":         named(a.Apps, app),
+		"Route.API":       named(a.APIs, func(p *artifact.API) string { return p.Name }),
+	}.plain(reflect.ValueOf(*a), "")
+}
+
+func plainProgram(p *ir.Program) any {
+	return namer{
+		"App.Tenant": named(p.Tenants, func(t *ir.Tenant) string { return t.Name }),
+		"Key.App":    named(p.Apps, func(a *ir.App) string { return p.Tenants[a.Tenant].Name + "/" + a.Name }),
+		"Route.API":  named(p.APIs, func(a *ir.API) string { return a.Name }),
+	}.plain(reflect.ValueOf(*p), "")
+}
