@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// MaxAttempts bounds the attempts that a record can hold.
-const MaxAttempts = 8
+// MaxAttempts bounds the attempts that a record can hold: as many as the language allows an exchange to make.
+const MaxAttempts = 10
 
 // Record is the log entry of one exchange. It is filled by the pipeline, encoded by [Log.Append] and then reused.
 // Strings may alias memory of the snapshot; Append copies what it keeps. It never holds a header value other than
