@@ -118,6 +118,7 @@ func (c *Conn) runPump() {
 			c.mu.Unlock()
 			return
 		}
+		drained = drained && c.q.n == 0 // filled again since: another Drained will come
 		c.feed.buf, c.drained, c.kick = spare[:0], false, false
 		if c.flags.Load()&fFull != 0 {
 			c.restartLocked(fFull)

@@ -35,7 +35,8 @@ import (
 type Handler interface {
 	// Data delivers all bytes that have arrived. b is valid during the call only. All of it counts as consumed.
 	Data(b []byte)
-	// Drained says that the output queue, which was not empty after a Write, has been written out.
+	// Drained says that the output queue, which was not empty after a Write, has been written out. Another goroutine's
+	// Write may have filled it again meanwhile; then another Drained follows.
 	Drained()
 	// Timeout says that the time set with SetTimeout has passed. It may have been under way already while SetTimeout
 	// was called again; a Handler that cares asks [Conn.Expired] under its mutex.

@@ -1,0 +1,3 @@
+package netio
+
+func childMain() bool { return false }
