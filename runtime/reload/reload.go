@@ -45,7 +45,7 @@ const (
 	maxDebounce = 5                      // times Debounce: how long a busy file is waited for
 	grace       = 150 * time.Millisecond // between the first and the second look at a file that is refused
 	lastRetry   = time.Minute            // longest interval between later looks
-	barePoll    = 100 * time.Millisecond // of the poll when there are no events
+	barePoll    = 100 * time.Millisecond // of the poll when the system gives no events
 )
 
 // Options of [New]. Zero values mean the defaults.
@@ -85,6 +85,7 @@ type Watcher struct {
 	file    target
 	others  []*target
 	folders map[string]unix.Stat_t
+	blind   bool   // not every folder gives events
 	digest  digest // of the bytes in use
 	inUse   bool
 	bad     failure
@@ -144,7 +145,6 @@ func New(o Options) (*Watcher, error) {
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	if w.events, err = fsnotify.NewWatcher(); err != nil {
 		w.events = nil
-		w.o.Poll = min(w.o.Poll, barePoll)
 	}
 	w.rewatch()
 	return w, nil
@@ -221,9 +221,6 @@ func (w *Watcher) wake() {
 	}
 }
 
-// Polling reports whether the system gives no events, so that changes are noticed by the poll alone.
-func (w *Watcher) Polling() bool { return w.events == nil }
-
 // run is the watcher's goroutine.
 func (w *Watcher) run() {
 	defer close(w.done)
@@ -232,7 +229,8 @@ func (w *Watcher) run() {
 	if w.events != nil {
 		events, errs = w.events.Events, w.events.Errors
 	}
-	poll := time.NewTicker(w.o.Poll)
+	period := w.period()
+	poll := time.NewTicker(period)
 	defer poll.Stop()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -290,9 +288,21 @@ func (w *Watcher) run() {
 		if due.IsZero() || !time.Now().Before(due) {
 			first, due = time.Time{}, time.Time{}
 			w.rewatch()
+			if p := w.period(); p != period {
+				period = p
+				poll.Reset(p)
+			}
 			w.settle()
 		}
 	}
+}
+
+// period is the poll's: shorter where it does the work alone.
+func (w *Watcher) period() time.Duration {
+	if w.blind {
+		return min(w.o.Poll, barePoll)
+	}
+	return w.o.Poll
 }
 
 // mark marks the targets that an event speaks of and reports whether there are any.

@@ -127,9 +127,6 @@ func start(t *testing.T, o Options) *loader {
 		t.Fatal(err)
 	}
 	l.w = w
-	if w.Polling() {
-		t.Log("the system gives no events")
-	}
 	if err := w.Load(); err != nil {
 		t.Fatal(err)
 	}
@@ -560,6 +557,34 @@ func TestFirstLoadFails(t *testing.T) {
 		}
 		w.Start() // does nothing after Close
 	}
+}
+
+// TestNoWatchesLeft uses up the watches of a watcher of its own kind: closing it makes every Add fail.
+func TestNoWatchesLeft(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.gwca")
+	put(t, path, "good 0 end")
+	l := &loader{t: t}
+	w, err := New(Options{File: path, Poll: time.Hour, Apply: l.apply, OnResult: l.result})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.w = w
+	if w.events == nil {
+		t.Skip("skipped: the system gives no events at all")
+	}
+	if p := w.period(); p != time.Hour {
+		t.Errorf("with events the poll's period is %s", p)
+	}
+	w.events.Close()
+	w.rewatch()
+	if p := w.period(); p != barePoll {
+		t.Errorf("without events the poll's period is %s", p)
+	}
+	w.Start()
+	defer w.Close()
+	l.untilApplied("good 0 end")
+	replace(t, path, "good 1 end")
+	l.untilApplied("good 1 end")
 }
 
 func TestCloseWaitsForApply(t *testing.T) {

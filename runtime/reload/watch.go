@@ -37,14 +37,15 @@ func settled(p print) print {
 }
 
 // rewatch makes the watched folders those that matter now: links and folders may have been replaced. It does nothing
-// where nothing has changed.
+// where nothing has changed. Afterwards w.blind tells whether some of them give no events.
 func (w *Watcher) rewatch() {
 	want := map[string]struct{}{}
 	for _, t := range w.targets() {
 		t.names = map[string]struct{}{}
 		trail(t.path, t.names, want)
 	}
-	if w.events == nil {
+	w.blind = w.events == nil
+	if w.blind {
 		return
 	}
 	watched := w.events.WatchList() // without the folders that were deleted
@@ -59,8 +60,9 @@ func (w *Watcher) rewatch() {
 		delete(w.folders, folder)
 	}
 	for folder := range want {
-		// A folder that cannot be watched (gone, forbidden, no watches left) is left to the poll, which comes here again.
+		// A folder that has gone meanwhile, that is forbidden, or for which no watch is left: the poll comes here again.
 		if err := w.events.Add(folder); err != nil {
+			w.blind = true
 			continue
 		}
 		var st unix.Stat_t
