@@ -146,11 +146,21 @@ func TestSizesAreBounded(t *testing.T) {
 	}
 }
 
-func TestDeepNestingIsRefusedBeforeParsing(t *testing.T) {
+func TestDeepNestingIsRefused(t *testing.T) {
 	for _, open := range []string{"[", "{", "("} {
 		text := "package gateway\nx: " + strings.Repeat(open, MaxCUE/2)
 		if got := codes(t, fstest.MapFS{"gateway.cue": {Data: []byte(text)}}); !slices.Equal(got, []diag.Code{codeSyntax}) {
 			t.Errorf("%q: codes are %v", open, got)
+		}
+	}
+	for _, text := range []string{
+		strings.Repeat("a:", MaxCUE/3) + "1",
+		"x: " + strings.Repeat("!", MaxCUE/2) + "true",
+		"x: " + strings.Repeat("1+", MaxCUE/3) + "1",
+		"x: a" + strings.Repeat(".a", MaxCUE/3),
+	} {
+		if got := codes(t, fstest.MapFS{"gateway.cue": {Data: []byte("package gateway\n" + text)}}); !slices.Equal(got, []diag.Code{codeSyntax}) {
+			t.Errorf("%.10s: codes are %v", text, got)
 		}
 	}
 	deep := strings.Repeat("a/", maxDepth+1)

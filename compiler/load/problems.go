@@ -37,6 +37,14 @@ const packageName = "gateway"
 // maxNesting bounds brackets within brackets: the parser recurses, and a Go stack that overflows cannot be caught.
 const maxNesting = 500
 
+// maxTree bounds the depth of a syntax tree, which chains such as `a: b: c: …` and `1 + 1 + …` make without brackets:
+// what walks and evaluates the tree recurses as well.
+const maxTree = 2000
+
+// harmless is the size of a file in bytes that the parser survives whatever stands in it: it recurses at most once per
+// token and takes about 2 KB of stack each time, of the 1 GB that Go allows.
+const harmless = 128 << 10
+
 // parse returns the syntax tree of a file, or nil and what is wrong with it.
 func parse(name string, data []byte) (*ast.File, []diag.Diagnostic) {
 	if at := tooNested(data); at >= 0 {
@@ -45,6 +53,13 @@ func parse(name string, data []byte) (*ast.File, []diag.Diagnostic) {
 			Code:    codeSyntax,
 			Summary: fmt.Sprintf("brackets are nested more than %d deep", maxNesting),
 			Primary: diag.Label{Span: diag.Span{File: name, Start: pos, End: position(data, at+1)}},
+		}}
+	}
+	if at := tooChained(data); at >= 0 {
+		return nil, []diag.Diagnostic{{
+			Code:    codeSyntax,
+			Summary: fmt.Sprintf("expressions are nested more than %d deep", maxTree),
+			Primary: diag.Label{Span: tokenAt(name, data, at)},
 		}}
 	}
 	f, err := parser.ParseFile(name, data)
@@ -67,7 +82,31 @@ func parse(name string, data []byte) (*ast.File, []diag.Diagnostic) {
 		}
 		return nil, []diag.Diagnostic{d}
 	}
+	if n := tooDeepIn(f); n != nil {
+		start := n.Pos().Offset()
+		return nil, []diag.Diagnostic{{
+			Code:    codeSyntax,
+			Summary: fmt.Sprintf("expressions are nested more than %d deep", maxTree),
+			Primary: diag.Label{Span: tokenAt(name, data, start)},
+		}}
+	}
 	return f, attributes(name, f)
+}
+
+// tooDeepIn returns a node that lies too deep in a syntax tree, or nil.
+func tooDeepIn(f *ast.File) (deep ast.Node) {
+	depth := 0
+	ast.Walk(f, func(n ast.Node) bool {
+		if depth == maxTree {
+			deep = n
+		}
+		if deep != nil {
+			return false
+		}
+		depth++
+		return true
+	}, func(ast.Node) { depth-- })
+	return deep
 }
 
 const endOfFile = "the end of the file"
@@ -114,6 +153,29 @@ func tooNested(data []byte) int {
 		}
 	}
 	return -1
+}
+
+// tooChained returns the offset where a chain of tokens without a comma becomes too long for the parser, which recurses
+// for each, or -1. Small files cannot hold such a chain.
+func tooChained(data []byte) int {
+	if len(data) <= harmless {
+		return -1
+	}
+	var s scanner.Scanner
+	s.Init(token.NewFile("", -1, len(data)), data, func(token.Pos, string, []any) {}, 0)
+	for n := 0; ; n++ {
+		pos, tok, _ := s.Scan()
+		switch tok {
+		case token.EOF:
+			return -1
+		case token.COMMA:
+			n = 0
+		default:
+			if n > harmless/2 {
+				return pos.Offset()
+			}
+		}
+	}
 }
 
 // tokenAt returns the span of the token that begins at an offset.
