@@ -53,9 +53,12 @@ type chatFlow struct {
 	hide       bool // the usage chunk that gwc asked for is hidden from the caller
 	enc        *openaichat.Encoder
 	dec        *anthropic.Decoder
-	emit       func(*dialect.Event) // f.event, bound once
 	early      *dialect.Error       // an error before any content
 	late       *dialect.Error       // an error after the head was sent
+
+	// Methods as values, bound once: each binding would be an allocation.
+	emit                                 func(*dialect.Event)
+	doScan, doScanned, doPrepare, doSend func()
 
 	busy     bool // a goroutine or timer works for the flow; it must not be reused
 	left     bool // the exchange is over while busy
@@ -75,6 +78,7 @@ const (
 func newChatFlow(p *Pipeline) *chatFlow {
 	f := &chatFlow{exchange: exchange{p: p}}
 	f.emit = f.event
+	f.doScan, f.doScanned, f.doPrepare, f.doSend = f.scan, f.scanned, f.prepare, f.send
 	return f
 }
 
@@ -129,7 +133,7 @@ func (f *chatFlow) Body(b []byte) {
 // BodyEnd implements [engine.Exchange].
 func (f *chatFlow) BodyEnd([]http1.Field) {
 	f.complete = true
-	f.do(f.scan, f.scanned)
+	f.do(f.doScan, f.doScanned)
 }
 
 // Flush implements [engine.Exchange].
@@ -221,7 +225,7 @@ func (f *chatFlow) refuse(e *dialect.Error) {
 // attempt prepares the request for the next target and sends it.
 func (f *chatFlow) attempt() {
 	f.target = &f.model.Targets[f.rec.NAttempt%len(f.model.Targets)]
-	f.do(f.prepare, f.send)
+	f.do(f.doPrepare, f.doSend)
 }
 
 // prepare makes the body for the target.
