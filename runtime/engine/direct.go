@@ -179,6 +179,7 @@ type serverConn struct {
 	bodyDone   bool
 	discard    bool // the answer is out; the rest of the request's body is read and dropped
 	headOut    bool // Start was called
+	expecting  bool // the client waits for 100 before it sends the body
 	keep       bool // the connection stays after this exchange
 	minor      uint8
 	isHead     bool
@@ -304,6 +305,7 @@ func (sc *serverConn) begin(b []byte) int {
 	sc.keep = !h.Close
 	sc.bodyDone = sc.body.Done()
 	sc.headOut, sc.discard = false, false
+	sc.expecting = h.Expect100 && !sc.bodyDone
 	length := sc.body.Length()
 	if length == 0 && h.ContentLength < 0 {
 		length = NoBody
@@ -520,6 +522,9 @@ func (sc *serverConn) Interim(status int, fields []byte) {
 	if sc.minor == 0 || sc.headOut {
 		return
 	}
+	if status == http.StatusContinue {
+		sc.expecting = false
+	}
 	out := sc.buffer()
 	*out = http1.AppendStatusLine(*out, status)
 	*out = append(*out, fields...)
@@ -530,7 +535,8 @@ func (sc *serverConn) Interim(status int, fields []byte) {
 // Start implements [Client].
 func (sc *serverConn) Start(status int, fields []byte, length int64) {
 	sc.headOut = true
-	if !sc.bodyDone && sc.body.Length() > maxDiscard || sc.d.draining.Load() {
+	// A client that was not told to send its body may leave it out: what comes next could be either (RFC 9110 §10.1.1).
+	if !sc.bodyDone && (sc.body.Length() > maxDiscard || sc.expecting) || sc.d.draining.Load() {
 		sc.keep = false
 	}
 	sc.noBody = sc.isHead || length == NoBody

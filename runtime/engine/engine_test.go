@@ -508,6 +508,7 @@ func TestDirectEngineOnTheWire(t *testing.T) {
 			{"HTTP/1.0 with keep-alive stays", "GET /now HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /now HTTP/1.0\r\n\r\n", []string{"200", "200"}, true},
 			{"an unknown length to HTTP/1.0 ends with the connection", "POST /stream HTTP/1.0\r\nContent-Length: 2\r\n\r\nhi", []string{"200"}, true},
 			{"Expect gets 100 before the answer", "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi", []string{"100", "200"}, false},
+			{"a refusal instead of 100 closes the connection", "POST /refuse HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n", []string{"401"}, true},
 			{"103 comes before the answer", "GET /early HTTP/1.1\r\nHost: a\r\n\r\n", []string{"103", "200"}, false},
 			{"a malformed head is refused and the connection closed", "GET /now HTTP/1.1\nHost: a\n\n", []string{"400"}, true},
 			{"what follows a malformed head is not read", "GET /now HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\nGET /now HTTP/1.1\r\nHost: a\r\n\r\n", []string{"400"}, true},

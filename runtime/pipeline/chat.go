@@ -53,8 +53,8 @@ type chatFlow struct {
 	hide       bool // the usage chunk that gwc asked for is hidden from the caller
 	enc        *openaichat.Encoder
 	dec        *anthropic.Decoder
-	early      *dialect.Error       // an error before any content
-	late       *dialect.Error       // an error after the head was sent
+	early      *dialect.Error // an error before any content
+	late       *dialect.Error // an error after the head was sent
 
 	// Methods as values, bound once: each binding would be an allocation.
 	emit                                 func(*dialect.Event)

@@ -380,7 +380,9 @@ func (x *exchange) answer(status int, contentType string, extra, body []byte) {
 	c := x.c
 	c.Start(status, f, int64(len(body)))
 	c.Write(body)
-	x.rec.BytesOut += int64(len(body))
+	if x.rec.Method != http.MethodHead {
+		x.rec.BytesOut += int64(len(body))
+	}
 	x.finish()
 	c.End(nil)
 }
