@@ -21,7 +21,7 @@ build: ## build bin/gwc and bin/gwcd, statically
 
 .PHONY: run
 run: build ## build, serve examples/quickstart with a mock provider, watch its files, print curl lines that work
-	@bin/gwc run -C examples/quickstart --mock
+	@bin/gwc mock --listen 127.0.0.1:4010 & mock=$$!; trap 'kill $$mock 2>/dev/null' EXIT; bin/gwc run -C examples/quickstart
 
 .PHONY: test
 test: build tools ## all tests: unit with the race detector, then conformance with real clients
