@@ -46,6 +46,7 @@ type options struct {
 	out    string
 	env    []string // of the gateway
 	short  bool
+	peers  bool // without the gateway
 }
 
 func main() {
@@ -66,6 +67,7 @@ func main() {
 	only := flag.String("only", "", "comma-separated scenarios, of: "+strings.Join(scenarioNames(), ", "))
 	gatewayEnv := flag.String("env", "", "comma-separated NAME=VALUE for the gateway, such as GOMAXPROCS=2")
 	flag.StringVar(&o.out, "json", "", "file to write every measurement to")
+	flag.BoolVar(&o.peers, "peers", false, "measure only nginx and HAProxy: what the rig itself is good for")
 	flag.BoolVar(&o.short, "short", false, "a smoke test of some twenty seconds; its numbers mean nothing")
 	flag.Parse()
 	o.sizes = []int{100, 1_000, 10_000}
@@ -100,9 +102,11 @@ func run(o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	bin, err := rig.Find(dir)
-	if err != nil {
-		return err
+	var bin rig.Binaries
+	if !o.peers {
+		if bin, err = rig.Find(dir); err != nil {
+			return err
+		}
 	}
 	b := &bench{options: o, bin: bin, dir: dir}
 	if b.self, err = os.Executable(); err != nil {

@@ -104,6 +104,9 @@ func (b *bench) candidates(coresOfProxy int, full bool) (list []*proxy, up int, 
 			return nil, 0, "", err
 		}
 	}
+	if b.peers {
+		return list, up, other, nil
+	}
 	return list, up, other, add(b.startGateway("gwc", cpus, benchRepo(up, full)))
 }
 

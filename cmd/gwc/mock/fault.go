@@ -25,7 +25,7 @@ var faultTable = [...]struct{ name, what string }{
 	{"midstream-error", "streams half of the answer, then the provider's error event; 500 where nothing is streamed"},
 	{"slow", "sends the answer in pieces of a few bytes, a millisecond apart"},
 	{"stall", "sends half of the answer, then nothing"},
-	{"bad-json", "answers 200 with a body or an event that is not JSON"},
+	{"bad-json", "answers 200 with a body, or a stream with one event, that breaks off in the middle of its JSON"},
 	{"empty", "answers 200 without a body"},
 	{"html", "answers 502 with a page, as a proxy in front of a provider does"},
 }

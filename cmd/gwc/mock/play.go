@@ -167,7 +167,7 @@ func (p *player) stream(events [][]byte) {
 				p.write(event[:len(event)/2])
 				p.cut()
 			case "bad-json":
-				p.write([]byte("data: {\"id\": \n\n"))
+				event = append(event[:len(event)*2/3:len(event)*2/3], "\n\n"...)
 			}
 		}
 		if p.fault.Kind == "empty" {
