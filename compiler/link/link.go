@@ -12,6 +12,7 @@ package link
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"net"
 	"slices"
 	"strconv"
@@ -201,25 +202,37 @@ func (l *linker) apps() {
 	l.p.Apps = apps
 }
 
-// limits finds limits of an app that can never refuse a request, because another one always does so first: another
-// limit that allows no more requests in a window that is no shorter.
+// limits finds limits of an app that can never refuse a request, because another one always does so first. A limit is
+// a bucket that holds its requests and refills evenly over its window; of two buckets, the one that holds no more and
+// refills no faster is always empty first.
 func (l *linker) limits(a *ir.App, tenant string) {
 	for i, lim := range a.Limits {
 		for j, other := range a.Limits {
-			if i == j || other.Requests > lim.Requests || other.Per < lim.Per || other == lim && i < j {
+			if i == j || other.Requests > lim.Requests || faster(other, lim) || other == lim && i < j {
 				continue
 			}
 			path := func(i int) []string {
 				return []string{"tenants", tenant, "apps", a.Name, "limits", strconv.Itoa(i)}
 			}
 			l.report.Add(diag.Diagnostic{Code: codeNeverLimit, Severity: diag.Error, Path: path(i),
-				Summary:   fmt.Sprintf("limit of %d requests per %v of app %q can never apply", lim.Requests, lim.Per, a.Name),
+				Summary:   fmt.Sprintf("limit of %s of app %q can never apply", per(lim), a.Name),
 				Primary:   diag.Label{Span: l.p.Places.Value(path(i)...)},
-				Secondary: []diag.Label{{Span: l.p.Places.Value(path(j)...), Text: fmt.Sprintf("%d requests per %v are always used up first", other.Requests, other.Per)}},
+				Secondary: []diag.Label{{Span: l.p.Places.Value(path(j)...), Text: per(other) + " are always used up first"}},
 				Help:      []string{"remove one of the two limits"}})
 			break
 		}
 	}
+}
+
+func per(l artifact.Limit) string {
+	return fmt.Sprintf("%d requests per %s", l.Requests, ir.Duration(l.Per))
+}
+
+// faster reports whether a refills faster than b.
+func faster(a, b artifact.Limit) bool {
+	hiA, loA := bits.Mul64(uint64(a.Requests), uint64(b.Per))
+	hiB, loB := bits.Mul64(uint64(b.Requests), uint64(a.Per))
+	return hiA > hiB || hiA == hiB && loA > loB
 }
 
 // keys finds keys that two apps share. Ids are unique within an app, which check saw to.
@@ -238,12 +251,18 @@ func (l *linker) keys() {
 		}
 		f := &l.p.Keys[j]
 		l.report.Add(diag.Diagnostic{Code: codeKeyHash, Severity: diag.Error, Path: path(k),
-			Summary:   fmt.Sprintf("key %q of app %q has the hash of key %q of app %q", k.ID, l.p.Apps[k.App].Name, f.ID, l.p.Apps[f.App].Name),
+			Summary:   fmt.Sprintf("key %q of app %q has the hash of key %q of app %q", k.ID, l.app(k), f.ID, l.app(f)),
 			Primary:   diag.Label{Span: l.p.Places.Value(path(k)...)},
 			Secondary: []diag.Label{{Span: l.p.Places.Value(path(f)...), Text: "first here"}},
 			Notes:     []string{"keys are looked up by hash alone, so a key belongs to one app"},
 			Help:      []string{"make a key for each app with `gwc keys new`"}})
 	}
+}
+
+// app names the app of a key for people: "acme/web".
+func (l *linker) app(k *ir.Key) string {
+	a := &l.p.Apps[k.App]
+	return l.p.Tenants[a.Tenant].Name + "/" + a.Name
 }
 
 // addresses finds two listeners that cannot both be opened.

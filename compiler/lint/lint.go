@@ -22,18 +22,17 @@ import (
 
 // The codes of this stage. Each has its page in schema/rules.
 const (
-	codeOpenMutation   diag.Code = "GWC4101" // anybody may call an operation that changes something
-	codeClearText      diag.Code = "GWC4102" // credentials go out in clear text
-	codeExpired        diag.Code = "GWC4103" // a key that no longer works
-	codeExpiring       diag.Code = "GWC4104" // a key that will stop working soon
-	codeOpenAdmin      diag.Code = "GWC4105" // the admin listener can be reached from outside
-	codeIdleAttempts   diag.Code = "GWC5101" // more attempts than targets
-	codeUnreached      diag.Code = "GWC5102" // targets that no attempt reaches
-	codeSameTarget     diag.Code = "GWC5103" // a target twice
-	codeTimeoutOrder   diag.Code = "GWC5104" // a timeout that another one makes void
-	codeTimeoutOutside diag.Code = "GWC5105" // an exchange may take longer than its upstream may
-	codeSameEndpoint   diag.Code = "GWC5106" // an endpoint twice
-	codeLoop           diag.Code = "GWC5107" // an upstream that is this gateway
+	codeOpenMutation diag.Code = "GWC4101" // anybody may call an operation that changes something
+	codeClearText    diag.Code = "GWC4102" // credentials go out in clear text
+	codeExpired      diag.Code = "GWC4103" // a key that no longer works
+	codeExpiring     diag.Code = "GWC4104" // a key that will stop working soon
+	codeOpenAdmin    diag.Code = "GWC4105" // the admin listener can be reached from outside
+	codeIdleRetry    diag.Code = "GWC5101" // a retry that never happens
+	codeUnreached    diag.Code = "GWC5102" // targets that no attempt reaches
+	codeSameTarget   diag.Code = "GWC5103" // a target twice
+	codeTimeoutOrder diag.Code = "GWC5104" // a timeout that another one makes void
+	codeSameEndpoint diag.Code = "GWC5106" // an endpoint twice
+	codeLoop         diag.Code = "GWC5107" // an upstream that is this gateway
 )
 
 // soon is how long before its expiry a key is warned about.
@@ -42,7 +41,7 @@ const soon = 14 * 24 * time.Hour
 // rules are run in this order; the report is sorted by place anyhow.
 var rules = []func(*linter){
 	(*linter).openMutation, (*linter).clearText, (*linter).expiry, (*linter).openAdmin,
-	(*linter).attempts, (*linter).sameTarget, (*linter).timeouts, (*linter).outside, (*linter).endpoints, (*linter).loop,
+	(*linter).attempts, (*linter).sameTarget, (*linter).timeouts, (*linter).endpoints, (*linter).loop,
 }
 
 // Lint judges a linked program at a time. Where now is zero, nothing is said of expiries.
@@ -180,17 +179,21 @@ func (l *linter) expiry() {
 				Help:    []string{"remove the key, or put a new one beside it with `gwc keys rotate`"}})
 		case left <= soon:
 			l.warn(codeExpiring, path, diag.Diagnostic{
-				Summary: fmt.Sprintf("key %q of app %q expires on %s, in %s", k.ID, app.Name, day, days(left)),
+				Summary: fmt.Sprintf("key %q of app %q expires on %s, %s", k.ID, app.Name, day, days(left)),
 				Help:    []string{"put a new key beside it with `gwc keys rotate`"}})
 		}
 	}
 }
 
 func days(d time.Duration) string {
-	if n := int(d / (24 * time.Hour)); n != 1 {
-		return fmt.Sprintf("%d days", n)
+	switch n := int(d / (24 * time.Hour)); n {
+	case 0:
+		return "in less than a day"
+	case 1:
+		return "tomorrow"
+	default:
+		return fmt.Sprintf("in %d days", n)
 	}
-	return "1 day"
 }
 
 // openAdmin: metrics and the snapshot page have no authentication.
@@ -208,27 +211,31 @@ func (l *linter) openAdmin() {
 		Help:    []string{`listen on "127.0.0.1", or waive the rule where the network keeps others out`}})
 }
 
-// attempts: attempts and targets that do not fit together.
+// attempts: attempts, outcomes and targets that do not fit together. Attempts beyond the number of targets are sound:
+// they go to the same targets again, after a pause.
 func (l *linter) attempts() {
 	for i := range l.p.Models {
 		m := &l.p.Models[i]
-		base := []string{"models", m.Name, "retry"}
+		retry := func(field string) []string { return []string{"models", m.Name, "retry", field} }
 		switch n := len(m.Targets); {
-		case m.GivenAttempts && m.Retry.Attempts > n:
-			l.warn(codeIdleAttempts, append(base, "attempts"), diag.Diagnostic{
-				Summary: fmt.Sprintf("model %q allows %d attempts but has %s", m.Name, m.Retry.Attempts, count(n, "target")),
-				Notes:   []string{"an attempt goes to the next target; when there is none, the exchange ends"},
-				Help:    []string{fmt.Sprintf("add targets, or set attempts to %d", n)}})
 		case n > 1 && m.Retry.Attempts < n:
-			l.warn(codeUnreached, append(base, "attempts"), diag.Diagnostic{
+			l.warn(codeUnreached, retry("attempts"), diag.Diagnostic{
 				Summary:   fmt.Sprintf("model %q never reaches its target %d: it allows %s", m.Name, m.Retry.Attempts+1, count(m.Retry.Attempts, "attempt")),
 				Secondary: []diag.Label{{Span: l.at([]string{"models", m.Name, "targets", strconv.Itoa(m.Retry.Attempts)}), Text: "never reached"}},
 				Help:      []string{fmt.Sprintf("leave attempts out, so that it is %d, or remove the target", n)}})
 		case n > 1 && len(m.Retry.On) == 0:
-			l.warn(codeUnreached, append(base, "on"), diag.Diagnostic{
+			l.warn(codeUnreached, retry("on"), diag.Diagnostic{
 				Summary:   fmt.Sprintf("model %q never reaches its target 2: no outcome leads to another attempt", m.Name),
 				Secondary: []diag.Label{{Span: l.at([]string{"models", m.Name, "targets", "1"}), Text: "never reached"}},
 				Help:      []string{`leave "on" out, or name outcomes such as "5xx"`}})
+		case m.Retry.Attempts > 1 && len(m.Retry.On) == 0:
+			l.warn(codeIdleRetry, retry("attempts"), diag.Diagnostic{
+				Summary: fmt.Sprintf("model %q allows %d attempts, but no outcome leads to another one", m.Name, m.Retry.Attempts),
+				Help:    []string{`leave "on" out, or name outcomes such as "5xx"`}})
+		case m.Retry.Attempts == 1 && len(m.Retry.On) > 0 && !l.p.Places.Value(retry("on")...).IsZero():
+			l.warn(codeIdleRetry, retry("on"), diag.Diagnostic{
+				Summary: fmt.Sprintf("model %q names outcomes to retry after, but allows 1 attempt", m.Name),
+				Help:    []string{"set attempts to ask the same target again, or add a target"}})
 		}
 	}
 }
@@ -269,7 +276,7 @@ func (l *linter) timeouts() {
 				continue // a default that is longer than a total that was set is nobody's mistake
 			}
 			l.warn(codeTimeoutOrder, path, diag.Diagnostic{
-				Summary:   fmt.Sprintf("timeout %q of %s %q is %v, longer than the %v of the whole attempt", part.field, kind, name, part.d, t.Total),
+				Summary:   fmt.Sprintf("timeout %q of %s %q is %s, longer than the %s of the whole attempt", part.field, kind, name, ir.Duration(part.d), ir.Duration(t.Total)),
 				Secondary: []diag.Label{{Span: l.at([]string{kind + "s", name, "timeouts", "total"}), Text: "the attempt ends here first"}}})
 		}
 	}
@@ -281,35 +288,6 @@ func (l *linter) timeouts() {
 	}
 	for i := range l.p.Upstreams {
 		check("upstream", l.p.Upstreams[i].Name, l.p.Upstreams[i].Timeouts)
-	}
-}
-
-// outside: an exchange that is given more time than its upstream may take in one attempt.
-func (l *linter) outside() {
-	done := map[string]bool{}
-	for i := range l.p.Routes {
-		r := &l.p.Routes[i]
-		if r.API < 0 || r.Timeout == 0 {
-			continue
-		}
-		api := &l.p.APIs[r.API]
-		if api.Upstream.Index == ir.Unresolved {
-			continue
-		}
-		up := &l.p.Upstreams[api.Upstream.Index]
-		if up.Timeouts.Total == 0 || r.Timeout <= up.Timeouts.Total {
-			continue
-		}
-		path := []string{"apis", api.Name, "operations", r.Operation, "policies", "timeout"}
-		if l.p.Places.Value(path...).IsZero() {
-			path = []string{"apis", api.Name, "policies", "timeout"}
-		}
-		if k := strings.Join(path, "\x00"); !done[k] {
-			done[k] = true
-			l.warn(codeTimeoutOutside, path, diag.Diagnostic{
-				Summary:   fmt.Sprintf("timeout of %v of API %q is never reached: upstream %q ends after %v", r.Timeout, api.Name, up.Name, up.Timeouts.Total),
-				Secondary: []diag.Label{{Span: l.at([]string{"upstreams", up.Name, "timeouts", "total"}), Text: "the attempt ends here first"}}})
-		}
 	}
 }
 

@@ -117,8 +117,8 @@ func collisions(p *ir.Program, routes []ir.Route, conflicts []match.Conflict, re
 		case a.API < 0:
 			d.Code = codeModels
 			d.Summary = fmt.Sprintf("%s is published at %s %s, where the models' own API is", what(b), b.Method, b.Path)
-			d.Notes = []string{fmt.Sprintf("%s %s lists and serves the models of this gateway", a.Method, a.Path), fmt.Sprintf("both match %s", c.Witness)}
-			d.Help = []string{fmt.Sprintf("give API %q a basePath", apiName(p, b))}
+			d.Notes = []string{fmt.Sprintf("clients find the models of this gateway at %s %s", a.Method, a.Path), fmt.Sprintf("both match %s", c.Witness)}
+			d.Help = []string{fmt.Sprintf("give API %q another basePath", apiName(p, b))}
 		case c.Kind == "duplicate":
 			d.Code = codeDuplicate
 			d.Summary = fmt.Sprintf("%s and %s are both published at %s %s", what(a), what(b), b.Method, b.Path)
@@ -139,8 +139,11 @@ func collisions(p *ir.Program, routes []ir.Route, conflicts []match.Conflict, re
 		more = append(more, 0)
 	}
 	for i, d := range found {
-		if more[i] > 0 {
-			d.Notes = append(d.Notes, fmt.Sprintf("%d more pairs of operations collide in the same way", more[i]))
+		switch n := more[i]; {
+		case n == 1:
+			d.Notes = append(d.Notes, "another pair of operations collides in the same way")
+		case n > 1:
+			d.Notes = append(d.Notes, fmt.Sprintf("%d more pairs of operations collide in the same way", n))
 		}
 		report.Add(d)
 	}

@@ -1,0 +1,25 @@
+package openapi
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gwc-dev/gwc/compiler/specimen"
+)
+
+// A thousand small documents, as a large repository has them.
+func BenchmarkReadThousandSmallDocuments(b *testing.B) {
+	in := Input{Files: specimen.Repository(1000, "http://127.0.0.1:9000")}
+	size := 0
+	for f, src := range in.Files {
+		if strings.HasSuffix(f, ".yaml") {
+			in.Wanted = append(in.Wanted, Wanted{File: f})
+			size += len(src)
+		}
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		Read(in)
+	}
+}
