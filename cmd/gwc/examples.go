@@ -63,7 +63,10 @@ func examples(a *artifact.Artifact, i runtime.Info, secret, owner, root string) 
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(root, dir)
 		}
-		line("the call log", "cat %s/*.ndjson", dir)
+		if abs, err := filepath.Abs(dir); err == nil {
+			dir = abs
+		}
+		line("the call log", "cat '%s'/*.ndjson", dir)
 	}
 	if i.Admin != nil {
 		line("the metrics", "curl -s http://%s/metrics", local(i.Admin))

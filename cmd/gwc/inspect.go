@@ -192,7 +192,11 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 		for _, t := range m.Targets {
 			targets = append(targets, a.Providers[t.Provider].Name+"/"+t.Model)
 		}
-		rows = append(rows, []string{m.Name, m.Strategy, strings.Join(targets, " > "), render.Count(m.Retry.Attempts, "attempt") + " on " + strings.Join(m.Retry.On, ", ")})
+		retry := "1 attempt"
+		if m.Retry.Attempts > 1 {
+			retry = fmt.Sprintf("%d attempts, another one after %s", m.Retry.Attempts, strings.Join(m.Retry.On, ", "))
+		}
+		rows = append(rows, []string{m.Name, m.Strategy, strings.Join(targets, " > "), retry})
 	}
 	section("models", rows)
 	rows = nil

@@ -132,10 +132,14 @@ func (p *appPlace) insert(src []byte, entry string) []byte {
 		return bytes.Join([][]byte{src[:at], []byte(text), src[at:]}, nil)
 	}
 	if p.keys == nil {
-		at := p.body.Lbrace.Offset() + 1
-		if !p.body.Lbrace.IsValid() { // "app: keys: …" has no braces of its own
-			return src
+		if !p.body.Lbrace.IsValid() { // "app: models: …" has no braces of its own
+			if len(p.body.Elts) == 0 {
+				return src
+			}
+			from, to := p.body.Elts[0].Pos().Offset(), p.body.Elts[len(p.body.Elts)-1].End().Offset()
+			return bytes.Join([][]byte{src[:from], []byte("{keys: [" + entry + "], "), src[from:to], []byte("}"), src[to:]}, nil)
 		}
+		at := p.body.Lbrace.Offset() + 1
 		if p.body.Lbrace.Line() == p.body.Rbrace.Line() {
 			text := "keys: [" + entry + "]"
 			if len(p.body.Elts) > 0 {
