@@ -198,16 +198,26 @@ func (v *Value) read() (string, error) {
 	default:
 		return "", fmt.Errorf(`a secret must be a reference, "env:NAME" or "file:PATH", but a text of %d bytes was given (not shown: it may be a secret)`, len(v.ref))
 	}
+	text, err := clean(raw, v.pem)
+	if err != nil {
+		return "", v.fail(err)
+	}
+	return text, nil
+}
+
+// clean makes a value of what a variable or file holds: PEM as it is, a credential without the line ends after it. Its
+// errors quote at most one byte, and that only where it is not printable.
+func clean(raw string, pem bool) (string, error) {
 	text := raw
-	if !v.pem {
+	if !pem {
 		text = strings.TrimRight(raw, "\r\n")
 	}
 	if text == "" {
-		return "", v.fail(errors.New("it is empty"))
+		return "", errors.New("it is empty")
 	}
-	if !v.pem {
+	if !pem {
 		if err := legal(text); err != nil {
-			return "", v.fail(err)
+			return "", err
 		}
 	}
 	return text, nil

@@ -305,3 +305,29 @@ func TestGetDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", a)
 	}
 }
+
+// FuzzClean holds that what passes is one legal field value (RFC 9110 §5.5) which the file began with, and that what
+// does not pass is not quoted.
+func FuzzClean(f *testing.F) {
+	f.Add("sk-abc\n")
+	f.Add("\r\n")
+	f.Add("a\r\nx-admin: 1")
+	f.Add(" a")
+	f.Add("\ufeffa")
+	f.Fuzz(func(t *testing.T, raw string) {
+		text, err := clean(raw, false)
+		if err == nil {
+			if !strings.HasPrefix(raw, text) || strings.Trim(raw[len(text):], "\r\n") != "" || strings.TrimSpace(text) != text || text == "" {
+				t.Errorf("%q became %q", raw, text)
+			}
+			for _, c := range []byte(text) {
+				if c < 0x20 || c > 0x7e {
+					t.Errorf("%q passed with byte 0x%02x", text, c)
+				}
+			}
+		}
+		if _, err := clean(marker+raw+" ", false); err == nil || strings.Contains(err.Error(), marker) {
+			t.Errorf("the error quotes the value, or there is none: %v", err)
+		}
+	})
+}
