@@ -47,7 +47,7 @@ func readError(e *Error, raw []byte, depth int) {
 		text, _, _ := c.Text(nil)
 		setMessage(e, text, depth)
 	case '{':
-		var inner, detail []byte
+		var inner, detail, message []byte
 		for c.Enter(); c.More(); {
 			key := c.Key()
 			value := c.Skip()
@@ -60,10 +60,7 @@ func readError(e *Error, raw []byte, depth int) {
 			case "detail", "error_description":
 				detail = value
 			case "message":
-				if value[0] == '"' {
-					text, _ := jsonscan.Unquote(value, nil)
-					setMessage(e, text, depth)
-				}
+				message = value
 			case "type":
 				if t := scalar(value); t != "error" {
 					e.Type = t
@@ -73,6 +70,11 @@ func readError(e *Error, raw []byte, depth int) {
 			case "param":
 				e.Param = scalar(value)
 			}
+		}
+		// What stands deepest is the most exact.
+		if message != nil && message[0] == '"' {
+			text, _ := jsonscan.Unquote(message, nil)
+			setMessage(e, text, depth)
 		}
 		if inner != nil {
 			readError(e, inner, depth+1)

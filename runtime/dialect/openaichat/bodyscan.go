@@ -57,6 +57,10 @@ func (s *bodyScan) feed(t *Tap, b []byte) {
 		if c == ' ' || c == '\t' || c == '\n' || c == '\r' {
 			continue
 		}
+		if s.depth == 0 && c != '{' && c != '[' {
+			s.complete = true // not a body of this dialect
+			return
+		}
 		if s.target != targetNone && s.depth == s.level && (c == ',' || c == '}') {
 			s.deliver(t)
 		}
