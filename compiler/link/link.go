@@ -41,7 +41,7 @@ const (
 // find more of them.
 func Link(p *ir.Program) (*ir.Program, diag.Report) {
 	q := *p
-	l := linker{p: &q}
+	l := linker{p: &q, missing: map[string]bool{}}
 	l.providers()
 	l.upstreams()
 	l.apps()
@@ -57,6 +57,7 @@ type linker struct {
 	report diag.Report
 
 	providersUsed, modelsUsed, upstreamsUsed []bool
+	missing                                  map[string]bool // kinds of which an unknown name was reported
 }
 
 // index finds a name among definitions sorted by name.
@@ -81,9 +82,9 @@ func modelName(m *ir.Model) string       { return m.Name }
 func upstreamName(u *ir.Upstream) string { return u.Name }
 func tenantName(t *ir.Tenant) string     { return t.Name }
 
-// unknown reports a reference to a name that is not defined. It returns the index of the definition that was
-// probably meant, which therefore is not unused, or Unresolved.
-func (l *linker) unknown(code diag.Code, kind, user, name string, all []string, path ...string) int {
+// unknown reports a reference to a name that is not defined.
+func (l *linker) unknown(code diag.Code, kind, user, name string, all []string, path ...string) {
+	l.missing[kind] = true
 	d := diag.Diagnostic{Code: code, Severity: diag.Error, Path: path, Summary: fmt.Sprintf("%s names unknown %s %q", user, kind, name),
 		Primary: diag.Label{Span: l.p.Places.Value(path...)}}
 	best, ok := diag.Nearest(name, all)
@@ -101,7 +102,6 @@ func (l *linker) unknown(code diag.Code, kind, user, name string, all []string, 
 		d.Help = []string{fmt.Sprintf("define it under %ss, or name one that is defined", kind)}
 	}
 	l.report.Add(d)
-	return slices.Index(all, best)
 }
 
 // some lists names, but not hundreds of them.
@@ -123,16 +123,14 @@ func (l *linker) providers() {
 		for j := range m.Targets {
 			ref := &m.Targets[j].Provider
 			ref.Index = index(l.p.Providers, ref.Name, providerName)
-			used := ref.Index
-			if used == ir.Unresolved {
+			if ref.Index == ir.Unresolved {
 				if all == nil {
 					all = names(l.p.Providers, providerName)
 				}
-				used = l.unknown(codeProvider, "provider", fmt.Sprintf("target %d of model %q", j+1, m.Name), ref.Name, all,
+				l.unknown(codeProvider, "provider", fmt.Sprintf("target %d of model %q", j+1, m.Name), ref.Name, all,
 					"models", m.Name, "targets", strconv.Itoa(j), "provider")
-			}
-			if used != ir.Unresolved {
-				l.providersUsed[used] = true
+			} else {
+				l.providersUsed[ref.Index] = true
 			}
 		}
 	}
@@ -146,15 +144,13 @@ func (l *linker) upstreams() {
 	for i := range apis {
 		a := &apis[i]
 		a.Upstream.Index = index(l.p.Upstreams, a.Upstream.Name, upstreamName)
-		used := a.Upstream.Index
-		if used == ir.Unresolved {
+		if a.Upstream.Index == ir.Unresolved {
 			if upstreams == nil {
 				upstreams = names(l.p.Upstreams, upstreamName)
 			}
-			used = l.unknown(codeUpstream, "upstream", fmt.Sprintf("API %q", a.Name), a.Upstream.Name, upstreams, "apis", a.Name, "upstream")
-		}
-		if used != ir.Unresolved {
-			l.upstreamsUsed[used] = true
+			l.unknown(codeUpstream, "upstream", fmt.Sprintf("API %q", a.Name), a.Upstream.Name, upstreams, "apis", a.Name, "upstream")
+		} else {
+			l.upstreamsUsed[a.Upstream.Index] = true
 		}
 		if a.Owner.Name != "" {
 			if a.Owner.Index = index(l.p.Tenants, a.Owner.Name, tenantName); a.Owner.Index == ir.Unresolved {
@@ -185,16 +181,14 @@ func (l *linker) apps() {
 		for j := range a.Models {
 			ref := &a.Models[j]
 			ref.Index = index(l.p.Models, ref.Name, modelName)
-			used := ref.Index
-			if used == ir.Unresolved {
+			if ref.Index == ir.Unresolved {
 				if all == nil {
 					all = names(l.p.Models, modelName)
 				}
-				used = l.unknown(codeModel, "model", fmt.Sprintf("app %q of tenant %q", a.Name, tenant), ref.Name, all,
+				l.unknown(codeModel, "model", fmt.Sprintf("app %q of tenant %q", a.Name, tenant), ref.Name, all,
 					"tenants", tenant, "apps", a.Name, "models", strconv.Itoa(j))
-			}
-			if used != ir.Unresolved {
-				l.modelsUsed[used] = true
+			} else {
+				l.modelsUsed[ref.Index] = true
 			}
 		}
 		l.limits(a, tenant)
@@ -381,6 +375,9 @@ func (l *linker) basePath(a *ir.API) diag.Span {
 
 func (l *linker) unused() {
 	warn := func(kind, name, why string) {
+		if l.missing[kind] {
+			return // perhaps this is what an unknown name was to be
+		}
 		l.report.Add(diag.Diagnostic{Code: codeUnused, Severity: diag.Warning, Path: []string{kind + "s", name},
 			Summary: fmt.Sprintf("%s %q is not used: %s", kind, name, why),
 			Primary: diag.Label{Span: l.p.Places.Key(kind+"s", name)}})

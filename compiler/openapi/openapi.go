@@ -261,13 +261,20 @@ func (l *library) missing(w Wanted) diag.Diagnostic {
 	d := diag.Diagnostic{Code: codeNoFile, Severity: diag.Error, Path: w.Path,
 		Summary: fmt.Sprintf("OpenAPI document %q does not exist", w.File), Primary: diag.Label{Span: w.At}}
 	if size, ok := l.in.Oversize[w.File]; ok {
-		d.Code, d.Summary = codeHostile, fmt.Sprintf("OpenAPI document %q is too large to be read: %d MB", w.File, size>>20)
+		d.Code, d.Summary = codeHostile, fmt.Sprintf("OpenAPI document %q is too large to be read: %d MB, at most %d", w.File, size>>20, maxBytes>>20)
 		return d
 	}
 	if w.File == "" || strings.HasPrefix(w.File, "../") || path.IsAbs(w.File) {
 		d.Summary = fmt.Sprintf("OpenAPI document %q is outside the repository", w.File)
 		d.Help = []string{"name a file of the repository by a path relative to this file"}
 		return d
+	}
+	for part := range strings.SplitSeq(w.File, "/") {
+		if strings.HasPrefix(part, ".") || strings.HasPrefix(part, "_") || part == "node_modules" || part == "testdata" {
+			d.Notes = []string{fmt.Sprintf("nothing at or below %q is read", part)}
+			d.Help = []string{"move the document"}
+			return d
+		}
 	}
 	dir, base := path.Split(w.File)
 	var here, elsewhere []string

@@ -167,6 +167,8 @@ func (l *library) lookup(t *tree, ref string) (tt *tree, i int32, reason string)
 		}
 		e := l.open(file)
 		switch {
+		case e == nil && l.in.Oversize[file] > 0:
+			return nil, 0, isMissing + fmt.Sprintf("%q is too large to be read", file)
 		case e == nil:
 			return nil, 0, isMissing + fmt.Sprintf("there is no file %q", file)
 		case e.fault != nil:
