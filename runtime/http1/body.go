@@ -32,6 +32,7 @@ type Body struct {
 type trailer struct {
 	buf    []byte // its lines, without the final blank one
 	line   int    // where the incomplete line begins
+	lines  int    // complete ones
 	fields []Field
 }
 
@@ -311,7 +312,7 @@ func extensionEnd(c byte) bodyState {
 // reset empties t for the next body.
 func (t *trailer) reset() *trailer {
 	if t != nil {
-		t.buf, t.line, t.fields = t.buf[:0], 0, t.fields[:0]
+		t.buf, t.line, t.lines, t.fields = t.buf[:0], 0, 0, t.fields[:0]
 	}
 	return t
 }
@@ -339,6 +340,9 @@ func (t *trailer) add(b []byte) (n int, complete bool, err *Error) {
 		return 0, false, err
 	} else if t.line = next; next != len(t.buf) {
 		return 0, false, errBareCR
+	}
+	if t.lines++; t.lines > maxTrailers {
+		return 0, false, errTooManyFields
 	}
 	return n, true, nil
 }

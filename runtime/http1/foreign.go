@@ -13,7 +13,7 @@ func (h *Head) Append(name, value string) {
 		}
 	}
 	f.ID = identify(f.Name)
-	f.Hop = hop>>f.ID&1 != 0
+	f.Hop = hop>>f.ID&1 != 0 || f.ID == Other && imitates(f.Name)
 	h.has |= 1 << f.ID
 	h.Fields = append(h.Fields, f)
 }

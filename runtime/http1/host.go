@@ -2,8 +2,8 @@ package http1
 
 import "bytes"
 
-// hostChar holds the characters of a reg-name (RFC 3986 §3.2.2) but "%", which needs two digits, and ",", which shows
-// that somebody on the way joined two Host fields into one.
+// hostChar holds the characters of a reg-name (RFC 3986 §3.2.2) but "%", since no host name needs it and only some
+// readers decode it, and ",", which shows that somebody on the way joined two Host fields into one.
 var hostChar = func() (t [256]bool) {
 	for _, c := range []byte("-._~!$&'()*+;=0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 		t[c] = true
@@ -22,18 +22,8 @@ func validHost(b []byte) bool {
 		}
 		i = end + 1
 	} else {
-		for i < len(b) {
-			if c := b[i]; hostChar[c] {
-				i++
-			} else if c == '%' && i+2 < len(b) && hexDigit[b[i+1]] >= 0 && hexDigit[b[i+2]] >= 0 {
-				// An encoded CTL, space or non-ASCII byte would be decoded by some readers only.
-				if v := hexDigit[b[i+1]]<<4 | hexDigit[b[i+2]]; v <= ' ' || v >= 0x7f {
-					return false
-				}
-				i += 3
-			} else {
-				break
-			}
+		for i < len(b) && hostChar[b[i]] {
+			i++
 		}
 		if i == 0 {
 			return false

@@ -284,18 +284,19 @@ func read(raw []byte, response, noBody bool, step int) (messages []message, noHo
 		} else if !noBody {
 			x.Request(&h)
 		}
+		var payload []byte
 		for !x.Done() {
-			data, n, err := x.Next(bytes.Clone(raw[at:have]))
+			data, n, err := x.Next(raw[at:have])
 			if err != nil {
 				return append(messages, m), -1, err
 			}
-			m.Body += string(data)
+			payload = append(payload, data...)
 			at += n
 			if n == 0 && !more() {
 				break
 			}
 		}
-		m.Complete = x.Done()
+		m.Body, m.Complete = string(payload), x.Done()
 		messages = append(messages, m)
 		switch {
 		case !m.Complete:

@@ -135,7 +135,7 @@ func encoded(b []byte, i int) (byte, *Error) {
 }
 
 // dotSegment tells whether one of the segments of p, a path in the one form, is "." or "..", up to a ";" if it has
-// one. "%2F" parts segments here too, since a server that decodes it first resolves dots after.
+// one. "%2F" and "%3B" count as "/" and ";" here, since a server that decodes them first resolves dots after.
 func dotSegment(p []byte) bool {
 	for i := 0; ; {
 		k := bytes.IndexByte(p[i:], '.')
@@ -147,7 +147,7 @@ func dotSegment(p []byte) bool {
 		if i++; i < len(p) && p[i] == '.' {
 			i++
 		}
-		if begins && (i == len(p) || p[i] == '/' || p[i] == ';' || bytes.HasPrefix(p[i:], []byte("%2F"))) {
+		if begins && (i == len(p) || p[i] == '/' || p[i] == ';' || len(p)-i >= 3 && (string(p[i:i+3]) == "%2F" || string(p[i:i+3]) == "%3B")) {
 			return true
 		}
 	}
