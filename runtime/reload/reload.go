@@ -43,7 +43,7 @@ const (
 	DefaultMaxBytes = 512 << 20
 
 	maxDebounce = 5                      // times Debounce: how long a busy file is waited for
-	grace       = 150 * time.Millisecond // between the first and the second look at a file that is refused
+	firstRetry  = 150 * time.Millisecond // between the first and the second look at a file that is refused
 	lastRetry   = time.Minute            // longest interval between later looks
 	barePoll    = 100 * time.Millisecond // of the poll when the system gives no events
 )
@@ -73,6 +73,7 @@ type Watcher struct {
 	events *fsnotify.Watcher // nil if the system gives none
 	cancel context.CancelFunc
 	ctx    context.Context
+	grace  time.Duration // firstRetry, but in tests
 	done   chan struct{}
 	nudge  chan struct{}
 
@@ -137,6 +138,7 @@ func New(o Options) (*Watcher, error) {
 	}
 	w := &Watcher{
 		o:       o,
+		grace:   firstRetry,
 		done:    make(chan struct{}),
 		nudge:   make(chan struct{}, 1),
 		file:    target{path: path, dirty: true},
@@ -404,11 +406,11 @@ func (w *Watcher) check() {
 	now := time.Now()
 	if w.bad.err == nil || w.bad.digest != d {
 		// New trouble: perhaps the file is still being written.
-		w.bad = failure{err: err, digest: d, text: w.bad.text, since: now, next: now.Add(grace), interval: w.o.Poll}
+		w.bad = failure{err: err, digest: d, text: w.bad.text, since: now, next: now.Add(w.grace), interval: w.o.Poll}
 		return
 	}
 	w.bad.err = err
-	if now.Sub(w.bad.since) < grace {
+	if now.Sub(w.bad.since) < w.grace {
 		return
 	}
 	w.bad.next = now.Add(w.bad.interval)

@@ -115,7 +115,7 @@ func (l *loader) untilApplied(want string) {
 }
 
 // start loads and watches file. Poll is so long that what a test sees came by events, unless it says otherwise.
-func start(t *testing.T, o Options) *loader {
+func start(t *testing.T, o Options, change ...func(*Watcher)) *loader {
 	t.Helper()
 	l := &loader{t: t}
 	o.Apply, o.OnResult, o.OnChange = l.apply, l.result, l.change
@@ -127,6 +127,9 @@ func start(t *testing.T, o Options) *loader {
 		t.Fatal(err)
 	}
 	l.w = w
+	for _, c := range change {
+		c(w)
+	}
 	if err := w.Load(); err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +393,8 @@ func TestSameBytesAreNotAppliedAgain(t *testing.T) {
 func TestSlowWriterIsWaitedFor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.gwca")
 	put(t, path, "good 0 end")
-	l := start(t, Options{File: path})
+	// However long this machine lets the writer wait between two parts, nothing is declared bad.
+	l := start(t, Options{File: path}, func(w *Watcher) { w.grace = time.Hour })
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
@@ -402,7 +406,7 @@ func TestSlowWriterIsWaitedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		want += part
-		time.Sleep(60 * time.Millisecond) // longer than the debounce, shorter than the grace
+		time.Sleep(60 * time.Millisecond) // longer than the debounce, so that parts are looked at
 	}
 	l.untilApplied(want)
 	if _, r, _ := l.snapshot(); slices.ContainsFunc(r, func(s string) bool { return s != "ok" }) {
