@@ -27,7 +27,6 @@ import (
 
 // echo answers as the path asks: the one Handler that the whole suite drives through every engine.
 type echo struct {
-	mu   sync.Mutex
 	gone chan error
 }
 

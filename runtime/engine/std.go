@@ -30,8 +30,8 @@ type Std struct {
 
 	mu    sync.Mutex
 	names map[net.Listener]string
-	hand  *handover
-	open  atomic.Int64
+
+	open atomic.Int64
 }
 
 type listenerKey struct{}

@@ -49,7 +49,6 @@ type stdCall struct {
 
 	cond   *sync.Cond
 	paused bool
-	over   bool
 }
 
 var (
