@@ -66,7 +66,9 @@ func Build(patterns []Pattern) (Table, []Conflict) {
 		malformed := func(err error) {
 			conflicts = append(conflicts, Conflict{A: i, B: i, Kind: "malformed", Witness: err.Error()})
 		}
-		if err := Check(p); err != nil {
+		segs, err := parseTemplate(p.Path)
+		name, wild, hostErr := parseHost(p.Host)
+		if err = cmp.Or(err, hostErr, checkMethod(p.Method)); err != nil {
 			malformed(err)
 			continue
 		}
@@ -74,9 +76,7 @@ func Build(patterns []Pattern) (Table, []Conflict) {
 			malformed(fmt.Errorf("there are more than %d different methods", MaxMethods))
 			continue
 		}
-		segs, _ := parseTemplate(p.Path)
 		parsed[i] = segs
-		name, wild, _ := parseHost(p.Host)
 		t := trees[strings.ToLower(p.Host)]
 		if t == nil {
 			t = &tree{host: name, wild: wild, root: new(node)}

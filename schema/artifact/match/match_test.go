@@ -193,6 +193,8 @@ func TestCheck(t *testing.T) {
 		{"a name twice", "", "GET", "/{a}/{a}", `the parameter "a" stands in the path twice`},
 		{"parameters side by side", "", "GET", "/{a}{b}", `"{a}{b}" has two parameters with nothing between them`},
 		{"no name", "", "GET", "/{}", `"{}" has a parameter without a name`},
+		{"a name that ends with a plus", "", "GET", "/{a++}", `"{a++}" has a parameter whose name ends with "+" twice or is not UTF-8`},
+		{"a name that is not text", "", "GET", "/{\xb0}", `"{\xb0}" has a parameter whose name ends with "+" twice or is not UTF-8`},
 		{"a brace alone", "", "GET", "/a}", `"a}" has a closing brace without an opening one`},
 		{"braces in braces", "", "GET", "/{a{b}}", `"{a{b}}" has an opening brace without a closing one`},
 		{"a percent sign alone", "", "GET", "/100%", `"100%" has a malformed percent-encoding`},

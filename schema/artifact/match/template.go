@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // A segment of a path template in its parsed form: literals with a parameter between each two of them. A static
@@ -196,6 +197,9 @@ func parseSegment(text string) (s segment, err error) {
 		}
 		if name == "" {
 			return s, fmt.Errorf("%q has a parameter without a name", whole)
+		}
+		if !utf8.ValidString(name) || strings.HasSuffix(name, "+") {
+			return s, fmt.Errorf("%q has a parameter whose name ends with \"+\" twice or is not UTF-8", whole)
 		}
 		s.params = append(s.params, name)
 		text = rest

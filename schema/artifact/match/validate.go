@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -294,6 +295,17 @@ func (c *checker) leavesOf(nd Ints, depth, params int) error {
 		}
 		if int(l[leafNamesEnd]-l[leafNames]) != params {
 			return errors.New("it has not one name for each parameter")
+		}
+		for j := l[leafNames]; j < l[leafNamesEnd]; j++ {
+			name := t.str(t.Names, int(j))
+			if len(name) == 0 || bytes.ContainsAny(name, "{}/?#\\") || name[len(name)-1] == '+' {
+				return errors.New("a name could not stand in a template")
+			}
+			for k := l[leafNames]; k < j; k++ {
+				if bytes.Equal(t.str(t.Names, int(k)), name) {
+					return errors.New("it has a name twice")
+				}
+			}
 		}
 	}
 	if depth == 0 && nd[nodeLeaf] != nd[nodeLeafEnd] {

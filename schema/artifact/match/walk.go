@@ -8,10 +8,16 @@ import (
 // Normal returns the pattern in the form in which the table keeps it: host in lower case, literal text of the path in
 // the normal form of paths. The error is that of [Check].
 func Normal(p Pattern) (Pattern, error) {
-	if err := Check(p); err != nil {
+	segs, err := parseTemplate(p.Path)
+	if err != nil {
 		return Pattern{}, err
 	}
-	segs, _ := parseTemplate(p.Path)
+	if _, _, err := parseHost(p.Host); err != nil {
+		return Pattern{}, err
+	}
+	if err := checkMethod(p.Method); err != nil {
+		return Pattern{}, err
+	}
 	var b strings.Builder
 	b.Grow(len(p.Path))
 	for i := range segs {
@@ -22,7 +28,8 @@ func Normal(p Pattern) (Pattern, error) {
 	return p, nil
 }
 
-// All yields the patterns of a valid table in their normal form: those of any host first, then by host, and within a
+// All yields the patterns of a valid table in the form of [Normal], so that a pattern that is equal to one of them is
+// the one that the table was built of: those of any host first, then by host, and within a
 // host in the order of the table. Patterns that one request may match come in the order of precedence, but for the
 // hosts.
 func (t *Table) All() iter.Seq[Pattern] {
