@@ -343,15 +343,20 @@ func BenchmarkTargetAttempt(b *testing.B) {
 }
 
 func BenchmarkScrape10000Routes(b *testing.B) {
-	m := New()
-	for i := range 10_000 {
-		r := m.Route(fmt.Sprintf("api%d.op", i))
-		if i%100 == 0 {
-			r.Observe(200, time.Millisecond, time.Millisecond, 1, 1)
-		}
-	}
-	h := m.Handler()
-	for b.Loop() {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil))
+	for _, used := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("%d used", used), func(b *testing.B) {
+			m := New()
+			for i := range 10_000 {
+				r := m.Route(fmt.Sprintf("api%d.op", i))
+				if i%(10_000/used) == 0 {
+					r.Observe(200, time.Millisecond, time.Millisecond, 1, 1)
+				}
+			}
+			h := m.Handler()
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil))
+			}
+		})
 	}
 }
