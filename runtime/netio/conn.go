@@ -74,7 +74,7 @@ type Conn struct {
 	handing   bool // a goroutine is about to hand over: no callback but Closed any more
 	pumping   bool // async: the pump runs
 	kick      bool // async: the pump has to run once even without bytes
-	drained   bool // async: Drained is owed
+	drained   bool // Drained is owed, by the pump or the goroutine of the handshake
 	lingered  int
 	give      func() // hands over; runs after Closed
 	opR, opP  *netpoll.FDOperator

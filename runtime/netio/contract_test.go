@@ -146,6 +146,7 @@ func TestAbortResetsThePeer(t *testing.T) {
 			eachMode(t, func(t *testing.T, m mode) {
 				r := newRig(t, m, Options{})
 				p, peer := r.one(func(p *probe, b []byte) {
+					p.onTime = func(p *probe) { p.c.Abort() }
 					p.c.Write([]byte("HTTP/1.1 200 OK\r\n\r\nhalf an ans"))
 					switch where {
 					case "Data":
@@ -158,7 +159,6 @@ func TestAbortResetsThePeer(t *testing.T) {
 						go p.c.Abort()
 					}
 				})
-				p.onTime = func(p *probe) { p.c.Abort() }
 				peer.Write([]byte("x"))
 				if err := wait(t, p.closed, "Closed"); err != ErrAborted {
 					t.Errorf("Closed(%v), want ErrAborted", err)
@@ -231,15 +231,18 @@ func TestAPeerThatReadsSlowlyIsNotCut(t *testing.T) {
 func TestDrainedComesWhenTheQueueIsOut(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		r := newRig(t, m, Options{MaxQueue: 64 << 20})
-		const size = 40 << 20
-		p, peer := r.one(func(p *probe, b []byte) { p.c.Write(make([]byte, size)) })
-		p.onDrain = func(p *probe) {
-			if n := p.c.Queued(); n != 0 {
-				t.Errorf("Drained with %d bytes queued", n)
+		filled := make(chan int, 1)
+		p, peer := r.one(func(p *probe, b []byte) {
+			p.onDrain = func(p *probe) {
+				if n := p.c.Queued(); n != 0 {
+					t.Errorf("Drained with %d bytes queued", n)
+				}
 			}
-		}
+			filled <- p.fill()
+		})
 		peer.Write([]byte("x"))
-		if _, err := io.CopyN(io.Discard, peer, size); err != nil {
+		size := wait(t, filled, "a queue")
+		if _, err := io.CopyN(io.Discard, peer, int64(size)); err != nil {
 			t.Fatal(err)
 		}
 		wait(t, p.drained, "Drained")
@@ -375,14 +378,15 @@ func TestEveryMethodMayBeCalledFromEveryCallback(t *testing.T) {
 				eachMode(t, func(t *testing.T, m mode) {
 					r := newRig(t, m, Options{Pollers: 1, MaxQueue: 16 << 20})
 					got := make(chan *probe, 1)
+					filled := make(chan struct{})
 					peer := r.tryConnect(func(c *Conn) Handler {
 						p := newProbe(t, c, func(p *probe, b []byte) {
 							switch where {
 							case "Data":
 								call(p.c)
 							case "Drained":
-								for p.c.Queued() == 0 && p.c.Write(make([]byte, 1<<20)) == nil {
-								}
+								p.fill()
+								close(filled)
 							case "HungUp":
 								p.c.Pause()
 							case "Closed":
@@ -415,6 +419,9 @@ func TestEveryMethodMayBeCalledFromEveryCallback(t *testing.T) {
 							peer.Write(make([]byte, 40<<10)) // less than the window: a FIN behind a full one is not seen
 							peer.Close()
 							return
+						}
+						if where == "Drained" {
+							<-filled
 						}
 						io.Copy(io.Discard, peer)
 						peer.Close()
@@ -468,6 +475,19 @@ func (p *probe) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.events
+}
+
+// fill writes to a peer that does not read until something is queued, and returns how much that took.
+func (p *probe) fill() (n int) {
+	b := make([]byte, 1<<20)
+	for p.c.Queued() == 0 {
+		if err := p.c.Write(b); err != nil {
+			p.t.Errorf("Write: %v", err)
+			return n
+		}
+		n += len(b)
+	}
+	return n
 }
 
 func TestASlowReaderDelaysNobody(t *testing.T) {
@@ -651,16 +671,20 @@ func TestManyShortConnections(t *testing.T) {
 			n = 120
 		}
 		closed := make(chan error, n)
-		make := func(c *Conn) Handler {
-			return &byCommand{c: c, closed: closed}
+		byCommand := func(c *Conn) Handler { return &byCommand{c: c, closed: closed} }
+		r.mu.Lock()
+		r.make = byCommand
+		r.mu.Unlock()
+		work := make(chan int, n)
+		for i := range n {
+			work <- i
 		}
-		r.make = make
-		work := make2(n)
-		errs := make2err(8)
+		close(work)
+		errs := make(chan error, 8)
 		for range 8 {
 			go func() {
 				for i := range work {
-					if err := r.short(i, make); err != nil {
+					if err := r.short(i, byCommand); err != nil {
 						errs <- err
 						return
 					}
@@ -678,17 +702,6 @@ func TestManyShortConnections(t *testing.T) {
 		}
 	})
 }
-
-func make2(n int) chan int {
-	ch := make(chan int, n)
-	for i := range n {
-		ch <- i
-	}
-	close(ch)
-	return ch
-}
-
-func make2err(n int) chan error { return make(chan error, n) }
 
 // byCommand answers each byte x with 1000 times x; 'C' closes, 'A' aborts.
 type byCommand struct {

@@ -1,9 +1,11 @@
 package netio
 
 import (
-	"github.com/cloudwego/netpoll"
-
+	"io"
+	"sync"
 	_ "unsafe" // for go:linkname
+
+	"github.com/cloudwego/netpoll"
 )
 
 // openPoll makes one netpoll poller. netpoll keeps its constructor to itself and shares one process-wide set of
@@ -22,7 +24,12 @@ type poller struct {
 	plain []byte // what TLS makes of it; lent to Data
 }
 
+// quiet stops netpoll's log, which is the process's: the one line that it can write for us, a failed detach, comes
+// whenever an abort and the peer's hang-up meet, and means nothing.
+var quiet = sync.OnceFunc(func() { netpoll.SetLoggerOutput(io.Discard) })
+
 func newPoller() (*poller, error) {
+	quiet()
 	p, err := openPoll()
 	if err != nil {
 		return nil, err

@@ -107,7 +107,11 @@ func (c *Conn) handshake(ln *Listener) {
 		c.mu.Unlock()
 		return
 	}
+	drained := c.drained && c.q.n == 0
 	c.mu.Unlock()
+	if drained && c.flags.Load()&fDiscard == 0 {
+		h.Drained()
+	}
 	plain := newBlock()
 	defer plain.free()
 	for first := true; ; first = false {

@@ -139,15 +139,18 @@ func (c *Conn) flush(budget int) {
 		c.mu.Unlock()
 		return
 	}
-	if c.async {
-		c.drained = true
-		c.pump()
+	h := c.h
+	if h == nil || c.async {
+		c.drained = true // TLS, written to in Accept: the Handler is not known yet, and is told when it is
+		if h != nil {
+			c.pump()
+		}
 		c.mu.Unlock()
 		return
 	}
 	c.mu.Unlock()
-	if c.h != nil && c.flags.Load()&fDiscard == 0 {
-		c.h.Drained()
+	if c.flags.Load()&fDiscard == 0 {
+		h.Drained()
 	}
 }
 
