@@ -188,13 +188,13 @@ func Run(ctx context.Context, o Options) error {
 func (g *gateway) open(a *artifact.Artifact) error {
 	var err error
 	if c := a.Gateway.Calls; c.Dir != "" {
-		g.calls, err = calllog.Open(calllog.Options{Dir: under(g.dir, c.Dir), Flush: c.Flush, MaxBytes: c.MaxBytes})
+		g.calls, err = calllog.Open(calllog.Options{Dir: under(g.dir, c.Dir), Flush: c.Flush, MaxBytes: c.MaxBytes, Report: g.logTrouble})
 		if err != nil {
 			return fmt.Errorf("the call log cannot be opened: %w", err)
 		}
 		g.metrics.SetCallLog(func() telemetry.CallLog {
 			s := g.calls.Stats()
-			return telemetry.CallLog{Records: s.Records, Dropped: s.Dropped, Errors: s.Errors}
+			return telemetry.CallLog{Records: s.Records, Dropped: s.Dropped, Errors: s.Errors, Queued: s.Queued}
 		})
 	}
 	g.loop, err = netio.New(netio.Options{Async: g.o.Async, Logf: func(f string, a ...any) { g.log.Warn(fmt.Sprintf(f, a...)) }})
@@ -221,7 +221,9 @@ func (g *gateway) close() {
 		g.loop.Close(closing)
 	}
 	if g.calls != nil {
-		g.calls.Close()
+		if err := g.calls.Close(); err != nil {
+			g.log.Error("the call log did not close well", "error", err)
+		}
 	}
 }
 
@@ -295,6 +297,15 @@ func (g *gateway) retain(s *snapshot.Snapshot) {
 // refresh is called by the watcher when a secret's file may have changed.
 func (g *gateway) refresh(paths []string) { g.deps.Secrets.Refresh(paths...) }
 
+// logTrouble is told when the call log cannot be written, and when it can be again.
+func (g *gateway) logTrouble(err error) {
+	if err != nil {
+		g.log.Error("the call log cannot be written; records wait in memory and are then dropped, and counted", "error", err)
+		return
+	}
+	g.log.Info("the call log is written again")
+}
+
 func (g *gateway) secretChanged(ref string, err error) {
 	if err != nil {
 		g.log.Error("a secret cannot be read again; the last good value stays", "ref", ref, "error", err)
@@ -320,7 +331,7 @@ func (g *gateway) fixed(a *artifact.Artifact) error {
 }
 
 // result is told how each reload went.
-func (g *gateway) result(err error, digest string) {
+func (g *gateway) result(err error, _ string) {
 	g.metrics.Reloaded(err)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -330,7 +341,7 @@ func (g *gateway) result(err error, digest string) {
 		return
 	}
 	g.lastErr = ""
-	g.log.Info("artifact loaded", "digest", digest)
+	g.log.Info("artifact loaded", "digest", g.pipe.Snapshot().Digest)
 }
 
 // scrape brings the upstreams' gauges up to date before each scrape, so that no request pays for them.
@@ -442,5 +453,6 @@ func (o observer) Refused(_, reason string) { o.g.metrics.Refused(reason) }
 func (o observer) Panicked(v any, stack []byte) { o.g.panicked(v, stack) }
 
 func (g *gateway) panicked(v any, stack []byte) {
+	g.metrics.Panicked()
 	g.log.Error("a bug in gwc ended an exchange", "panic", fmt.Sprint(v), "stack", string(stack))
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/calllog"
 	"github.com/gwc-dev/gwc/runtime/engine"
 	"github.com/gwc-dev/gwc/runtime/http1"
+	"github.com/gwc-dev/gwc/runtime/telemetry"
 	"github.com/gwc-dev/gwc/runtime/upstream"
 )
 
@@ -140,7 +141,7 @@ func (f *apiFlow) done(status int, class string) {
 	e := &f.r.Upstream.Endpoints[f.endpoint]
 	f.rec.Attempts[f.rec.NAttempt-1] = calllog.Attempt{Target: e.Pool.Addr(), Status: status, Duration: d, Error: class}
 	if class == "" {
-		class = "ok"
+		class = telemetry.Outcome(status)
 	}
 	e.Metrics.Attempt(class, d)
 }
