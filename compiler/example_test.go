@@ -35,6 +35,6 @@ paths: {/pets: {get: {operationId: listPets}}}
 	fmt.Println(r.Artifact == nil, r.Bytes == nil)
 	// Output:
 	// error[GWC2003]: API "petstore" names unknown upstream "petstor"
-	// gateway.cue:5:69: did you mean "petstore"?
+	// gateway.cue:5:76: did you mean "petstore"?
 	// true true
 }

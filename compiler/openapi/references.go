@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/gwc-dev/gwc/schema/diag"
@@ -121,6 +122,7 @@ func (v *visitor) resolve(t *tree, i int32, s shape) (*tree, int32, bool) {
 		d.Summary = fmt.Sprintf("$ref %q cannot be resolved: %s", ref, strings.TrimPrefix(why, isMissing))
 		if better := v.lib.suggestRef(t, ref); better != "" {
 			d.Primary.Text = fmt.Sprintf("did you mean %q?", better)
+			d.Fixes = []diag.Fix{{Title: fmt.Sprintf("refer to %q", better), Edits: []diag.Edit{{Span: d.Primary.Span, New: strconv.Quote(better)}}}}
 		}
 	}
 	v.report.Add(d)
