@@ -123,25 +123,32 @@ func scalar(raw []byte) string {
 func Redact(message string) string {
 	const bound = " \t\r\n\"'`,;()[]{}<>"
 	for _, prefix := range [...]string{"sk-", "gsk_", "xai-", "AIza", "Bearer ", "AKIA"} {
-		at := 0
-		for {
+		if !strings.Contains(message, prefix) {
+			continue
+		}
+		var out strings.Builder
+		for at := 0; ; {
 			i := strings.Index(message[at:], prefix)
 			if i < 0 {
+				out.WriteString(message[at:])
 				break
 			}
 			i += at
-			rest := message[i+len(prefix):]
-			n := strings.IndexAny(rest, bound)
+			end := i + len(prefix)
+			n := strings.IndexAny(message[end:], bound)
 			if n < 0 {
-				n = len(rest)
+				n = len(message) - end
 			}
 			if n < 6 || i > 0 && !strings.ContainsRune(bound+":=", rune(message[i-1])) {
-				at = i + len(prefix)
+				out.WriteString(message[at:end])
+				at = end
 				continue
 			}
-			message = message[:i] + "[redacted]" + rest[n:]
-			at = i + len("[redacted]")
+			out.WriteString(message[at:i])
+			out.WriteString("[redacted]")
+			at = end + n
 		}
+		message = out.String()
 	}
 	return message
 }

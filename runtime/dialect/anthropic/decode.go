@@ -12,6 +12,9 @@ import (
 // MaxBody bounds an answer that is not streamed, in bytes.
 const MaxBody = 64 << 20
 
+// maxOpen bounds the content blocks that are open at a time; the API opens one after the other.
+const maxOpen = 256
+
 // Decoder reads one answer. It allocates one string per delta in steady state.
 type Decoder struct {
 	stream bool
@@ -70,6 +73,19 @@ func (u *usage) neutral() dialect.Usage {
 
 // NewDecoder returns a decoder for one answer with status 200, streamed or whole.
 func NewDecoder(stream bool) *Decoder { return &Decoder{stream: stream} }
+
+// Reset makes d ready for another answer and keeps its buffers, unless they have grown large.
+func (d *Decoder) Reset(stream bool) {
+	*d = Decoder{stream: stream, split: d.split, body: keep(d.body), buf: keep(d.buf), blocks: d.blocks[:0]}
+	d.split.Reset(0)
+}
+
+func keep(b []byte) []byte {
+	if cap(b) > 64<<10 {
+		return nil
+	}
+	return b[:0]
+}
 
 // Feed reads the next piece of the answer and calls emit for each event that it completes. The event is valid during
 // the call; its strings may be kept.
@@ -302,6 +318,10 @@ func readContent(raw []byte) (b content) {
 
 func (d *Decoder) blockStart(index int64, raw []byte, emit func(*dialect.Event)) {
 	d.blockStop(index, emit) // an index that is used again without its stop
+	if len(d.blocks) >= maxOpen {
+		d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's stream has too many open content blocks."})
+		return
+	}
 	c := readContent(raw)
 	b := block{index: index}
 	switch string(c.kind) {

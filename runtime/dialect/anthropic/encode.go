@@ -13,13 +13,20 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 )
 
+// DefaultMaxTokens is the output limit where neither the caller nor the configuration names one. The API has no default,
+// and a model's whole limit would make every reservation huge.
+const DefaultMaxTokens = 4096
+
 // EncodeRequest appends r as the body of POST /v1/messages for the given upstream model. maxTokens is the output
-// limit where the caller named none. An error has status 400 and names the place in the caller's body; dst is then
+// limit where the caller named none (0: [DefaultMaxTokens]). An error has status 400 and names the place in the caller's body; dst is then
 // returned as it was.
 func EncodeRequest(dst []byte, r *dialect.Request, model string, maxTokens int64) ([]byte, *dialect.Error) {
 	e := encoder{r: r, quirk: quirkOf(model), dst: dst, max: maxTokens}
 	if r.MaxTokens != nil {
 		e.max = *r.MaxTokens
+	}
+	if e.max < 1 {
+		e.max = DefaultMaxTokens
 	}
 	if err := e.request(model); err != nil {
 		return dst, err
@@ -37,7 +44,68 @@ type encoder struct {
 	dst   []byte
 	max   int64
 
-	called []string // names of tools that were called in the conversation, if none is declared
+	called nameSet // of tools that were called in the conversation, if none is declared
+}
+
+// nameSet keeps names in order and finds them. It stays linear for a few names, which is nearly every request, and
+// does not become quadratic for a hostile one.
+type nameSet struct {
+	names []string
+	gone  []bool
+	index map[string]int
+}
+
+func (s *nameSet) find(name string) int {
+	if s.index != nil {
+		if i, ok := s.index[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i, n := range s.names {
+		if n == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// add reports whether name was new.
+func (s *nameSet) add(name string) bool {
+	if s.find(name) >= 0 {
+		return false
+	}
+	s.names, s.gone = append(s.names, name), append(s.gone, false)
+	switch {
+	case s.index != nil:
+		s.index[name] = len(s.names) - 1
+	case len(s.names) > 16:
+		s.index = make(map[string]int, 64)
+		for i, n := range s.names {
+			s.index[n] = i
+		}
+	}
+	return true
+}
+
+// take removes name and reports whether it was there.
+func (s *nameSet) take(name string) bool {
+	i := s.find(name)
+	if i < 0 || s.gone[i] {
+		return false
+	}
+	s.gone[i] = true
+	return true
+}
+
+// left is what was added and not taken.
+func (s *nameSet) left() (names []string) {
+	for i, n := range s.names {
+		if !s.gone[i] {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 func refuse(param, code, format string, args ...any) *dialect.Error {
@@ -70,7 +138,9 @@ func (e *encoder) request(model string) *dialect.Error {
 	if err := e.messages(); err != nil {
 		return err
 	}
-	e.tools()
+	if err := e.tools(); err != nil {
+		return err
+	}
 	thinking, effort := e.thinking()
 	e.lit(thinking)
 	if err := e.outputConfig(effort); err != nil {
@@ -181,7 +251,7 @@ func (e *encoder) messages() *dialect.Error {
 			e.lit(",")
 		}
 	}
-	var open []dialect.Part // the last assistant turn's tool calls, to be answered
+	var open nameSet // ids of the last assistant turn's tool calls, to be answered
 	first := true
 	for len(messages) > 0 {
 		n, assistant := 1, messages[0].Role == dialect.Assistant
@@ -198,15 +268,15 @@ func (e *encoder) messages() *dialect.Error {
 		if assistant {
 			open, err = e.assistantTurn(turn, len(messages) == 0)
 		} else {
-			err = e.userTurn(turn, open)
-			open = nil
+			err = e.userTurn(turn, &open)
+			open = nameSet{}
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if len(open) > 0 {
-		return unanswered(open)
+	if ids := open.left(); len(ids) > 0 {
+		return unanswered(ids)
 	}
 	e.lit("]")
 	return nil
@@ -222,16 +292,15 @@ func (e *encoder) vanishes(m *dialect.Message) bool {
 	return true
 }
 
-func unanswered(open []dialect.Part) *dialect.Error {
-	ids := make([]string, len(open))
-	for i := range open {
-		ids[i] = open[i].ID
+func unanswered(ids []string) *dialect.Error {
+	if len(ids) > 8 {
+		ids = append(ids[:8:8], "…")
 	}
 	return refuse("messages", "invalid_value", "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: %s", strings.Join(ids, ", "))
 }
 
 // assistantTurn writes a turn of the assistant and returns its tool calls.
-func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls []dialect.Part, err *dialect.Error) {
+func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls nameSet, err *dialect.Error) {
 	e.lit(`{"role":"assistant","content":[`)
 	sep := ""
 	put := func() {
@@ -286,21 +355,18 @@ func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls []dial
 				case len(args) == 0:
 					e.lit("{}")
 				case args[0] != '{' || jsonscan.CheckDepth(args, argumentsDepth) != nil:
-					return nil, refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].function.arguments"), "invalid_value",
+					return calls, refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].function.arguments"), "invalid_value",
 						"The arguments of the tool call '%s' are not a JSON object without repeated names, as this model's provider needs them.", p.ID)
 				default:
 					e.dst = append(e.dst, args...)
 				}
 				e.cache(p.Cache)
 				e.lit("}")
-				for k := range calls {
-					if calls[k].ID == p.ID {
-						return nil, refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].id"), "invalid_value", "The tool call id '%s' stands twice in one turn.", p.ID)
-					}
+				if !calls.add(p.ID) {
+					return calls, refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].id"), "invalid_value", "The tool call id '%s' stands twice in one turn.", p.ID)
 				}
-				calls = append(calls, *p)
 				if len(e.r.Tools) == 0 {
-					e.noteCalled(p.Name)
+					e.called.add(p.Name)
 				}
 			}
 		}
@@ -309,19 +375,10 @@ func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls []dial
 	return calls, nil
 }
 
-func (e *encoder) noteCalled(name string) {
-	for _, n := range e.called {
-		if n == name {
-			return
-		}
-	}
-	e.called = append(e.called, name)
-}
-
 // userTurn writes a turn of the user: the results of the tool calls in open first, then all else in order.
-func (e *encoder) userTurn(turn []dialect.Message, open []dialect.Part) *dialect.Error {
+func (e *encoder) userTurn(turn []dialect.Message, open *nameSet) *dialect.Error {
 	// The common case is short: one text.
-	if len(turn) == 1 && len(turn[0].Parts) == 1 && len(open) == 0 {
+	if len(turn) == 1 && len(turn[0].Parts) == 1 && len(open.names) == 0 {
 		if p := &turn[0].Parts[0]; p.Kind == dialect.Text && p.Cache == dialect.NoCache {
 			e.lit(`{"role":"user","content":`)
 			e.str(p.Text)
@@ -331,7 +388,6 @@ func (e *encoder) userTurn(turn []dialect.Message, open []dialect.Part) *dialect
 	}
 	e.lit(`{"role":"user","content":[`)
 	sep := ""
-	left := append([]dialect.Part(nil), open...)
 	for i := range turn {
 		m := &turn[i]
 		for j := range m.Parts {
@@ -339,15 +395,7 @@ func (e *encoder) userTurn(turn []dialect.Message, open []dialect.Part) *dialect
 			if p.Kind != dialect.ToolResult {
 				continue
 			}
-			known := false
-			for k := range left {
-				if left[k].ID == p.ID {
-					left = append(left[:k], left[k+1:]...)
-					known = true
-					break
-				}
-			}
-			if !known {
+			if !open.take(p.ID) {
 				return refuse(place(m.At, ".tool_call_id"), "invalid_value", "Messages with role 'tool' must be a response to a preceding message with 'tool_calls': '%s' answers none that is open.", p.ID)
 			}
 			e.lit(sep)
@@ -357,8 +405,8 @@ func (e *encoder) userTurn(turn []dialect.Message, open []dialect.Part) *dialect
 			}
 		}
 	}
-	if len(left) > 0 {
-		return unanswered(left)
+	if ids := open.left(); len(ids) > 0 {
+		return unanswered(ids)
 	}
 	for i := range turn {
 		m := &turn[i]
@@ -475,11 +523,11 @@ func appendID(dst []byte, id string) []byte {
 }
 
 // tools writes the declared tools and the choice among them.
-func (e *encoder) tools() {
+func (e *encoder) tools() *dialect.Error {
 	r := e.r
 	if len(r.Tools) == 0 {
 		// A conversation that holds tool calls needs tools; these are declared so that it can be read, and not called.
-		for i, name := range e.called {
+		for i, name := range e.called.names {
 			if i == 0 {
 				e.lit(`,"tools":[`)
 			} else {
@@ -489,10 +537,10 @@ func (e *encoder) tools() {
 			e.str(name)
 			e.lit(`,"input_schema":{"type":"object"}}`)
 		}
-		if len(e.called) > 0 {
+		if len(e.called.names) > 0 {
 			e.lit(`],"tool_choice":{"type":"none"}`)
 		}
-		return
+		return nil
 	}
 	for i := range r.Tools {
 		t := &r.Tools[i]
@@ -508,7 +556,9 @@ func (e *encoder) tools() {
 			e.str(t.Description)
 		}
 		e.lit(`,"input_schema":`)
-		e.schema(t.Parameters)
+		if err := e.schema(t); err != nil {
+			return err
+		}
 		if t.Strict != nil && *t.Strict && e.quirk.structured {
 			e.lit(`,"strict":true`)
 		}
@@ -519,7 +569,7 @@ func (e *encoder) tools() {
 	mode := r.ToolChoice.Mode
 	one := r.Parallel != nil && !*r.Parallel
 	if mode == "" && !one {
-		return
+		return nil
 	}
 	e.lit(`,"tool_choice":{"type":`)
 	switch mode {
@@ -527,7 +577,7 @@ func (e *encoder) tools() {
 		e.lit(`"any"`)
 	case "none":
 		e.lit(`"none"}`)
-		return
+		return nil
 	case "tool":
 		e.lit(`"tool","name":`)
 		e.str(r.ToolChoice.Name)
@@ -538,28 +588,37 @@ func (e *encoder) tools() {
 		e.lit(`,"disable_parallel_tool_use":true`)
 	}
 	e.lit("}")
+	return nil
 }
 
 // schema writes a tool's parameters, which must say that they are an object.
-func (e *encoder) schema(raw []byte) {
+func (e *encoder) schema(t *dialect.ToolDef) *dialect.Error {
+	raw := t.Parameters
 	if len(raw) == 0 {
 		e.lit(`{"type":"object","properties":{}}`)
-		return
+		return nil
 	}
 	c := jsonscan.Over(raw)
 	members := 0
+	var key, buf []byte
 	for c.Enter(); c.More(); members++ {
-		if string(c.Key()) == "type" {
-			e.dst = append(e.dst, raw...)
-			return
+		key, buf = c.KeyText(buf)
+		value := c.Skip()
+		if string(key) != "type" {
+			continue
 		}
-		c.Skip()
+		if kind := string(value); kind[0] == '"' && kind != `"object"` {
+			return refuse("tools", "invalid_function_parameters", "Invalid schema for function '%s': schema must be a JSON Schema of 'type: \"object\"', got 'type: %s'.", t.Name, kind)
+		}
+		e.dst = append(e.dst, raw...)
+		return nil
 	}
 	e.lit(`{"type":"object"`)
 	if members > 0 {
 		e.lit(",")
 	}
 	e.dst = append(e.dst, bytes.TrimSpace(raw)[1:]...)
+	return nil
 }
 
 // thinking returns the thinking member for the effort that the caller asked for, and the effort for output_config.

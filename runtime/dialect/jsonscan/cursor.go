@@ -11,13 +11,13 @@ import (
 //	for c.Enter(); c.More(); {
 //		switch string(c.Key()) {
 //		case "name":
-//			name, buf = c.String(buf)
+//			name, buf, ok = c.Text(buf)
 //		default:
 //			c.Skip()
 //		}
 //	}
 //
-// Each member's or element's value must be consumed: by Skip, String, or Enter and More until it is false.
+// Each member's or element's value must be consumed: by Skip, Text, Int, or Enter and More until it is false.
 type Cursor struct {
 	B     []byte
 	I     int

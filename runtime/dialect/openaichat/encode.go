@@ -42,6 +42,13 @@ func NewEncoder(stream, includeUsage bool, id string, created int64, model strin
 	return &Encoder{stream: stream, includeUsage: includeUsage, id: id, created: created, model: model}
 }
 
+// Reset makes e ready for another answer, as [NewEncoder] does, and keeps its buffers, unless they have grown large.
+func (e *Encoder) Reset(stream, includeUsage bool, id string, created int64, model string) {
+	clear(e.tools)
+	*e = Encoder{stream: stream, includeUsage: includeUsage, id: id, created: created, model: model,
+		prefix: keep(e.prefix), text: keep(e.text), refusal: keep(e.refusal), thinking: keep(e.thinking), blocks: keep(e.blocks), block: keep(e.block), tools: e.tools[:0]}
+}
+
 // Err returns the error that ended the answer, nil if there was none so far.
 func (e *Encoder) Err() *dialect.Error { return e.err }
 

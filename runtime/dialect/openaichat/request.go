@@ -564,7 +564,12 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 		if choice.Name, err = d.functionName("tool_choice.function", function); err != nil {
 			return err
 		}
-		return d.declared("tool_choice.function.name", choice.Name)
+		for i := range d.r.Tools {
+			if d.r.Tools[i].Name == choice.Name {
+				return nil
+			}
+		}
+		return d.undeclared("tool_choice.function.name", choice.Name)
 	case "custom":
 		d.unsupported("tool_choice.custom")
 		return nil
@@ -579,7 +584,10 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 	if isNull(allowed) || allowed[0] != '{' {
 		return d.wrongType("tool_choice.allowed_tools", "an object", allowed)
 	}
-	var names []string
+	declared := make(map[string]bool, len(d.r.Tools)) // true: allowed
+	for i := range d.r.Tools {
+		declared[d.r.Tools[i].Name] = false
+	}
 	c = jsonscan.Over(allowed)
 	for c.Enter(); c.More() && err == nil; {
 		var key []byte
@@ -609,14 +617,14 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 					}
 				}
 				name, err := d.functionName(".function", f)
-				if err == nil {
-					err = d.declared(".function.name", name)
-				}
 				if err != nil {
 					return err
 				}
+				if _, known := declared[name]; !known {
+					return d.undeclared(".function.name", name)
+				}
 				d.leave()
-				names = append(names, name)
+				declared[name] = true
 			}
 		default:
 			c.Skip()
@@ -631,11 +639,8 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 	choice.Mode = mode
 	kept := d.r.Tools[:0]
 	for _, t := range d.r.Tools {
-		for _, name := range names {
-			if t.Name == name {
-				kept = append(kept, t)
-				break
-			}
+		if declared[t.Name] {
+			kept = append(kept, t)
 		}
 	}
 	d.r.Tools = kept
@@ -663,11 +668,6 @@ func (d *decoder) functionName(suffix string, raw []byte) (name string, err *dia
 	return name, err
 }
 
-func (d *decoder) declared(suffix, name string) *dialect.Error {
-	for i := range d.r.Tools {
-		if d.r.Tools[i].Name == name {
-			return nil
-		}
-	}
+func (d *decoder) undeclared(suffix, name string) *dialect.Error {
 	return invalid(d.path(suffix), "invalid_value", fmt.Sprintf("Tool choice '%s' not found in 'tools' parameter.", name))
 }

@@ -33,11 +33,17 @@ type Tap struct {
 	hidden bool   // the last block was hidden
 }
 
-// Reset makes t ready for another answer.
+// Reset makes t ready for another answer and keeps its buffers, unless they have grown large.
 func (t *Tap) Reset(stream bool) {
-	split, held, buf, capture := t.split, t.held[:0], t.buf[:0], t.body.capture[:0]
-	*t = Tap{stream: stream, split: split, held: held, buf: buf, body: bodyScan{capture: capture}}
+	*t = Tap{stream: stream, split: t.split, held: keep(t.held), buf: keep(t.buf), body: bodyScan{capture: keep(t.body.capture)}}
 	t.split.Reset(tapEvent)
+}
+
+func keep(b []byte) []byte {
+	if cap(b) > 64<<10 {
+		return nil
+	}
+	return b[:0]
 }
 
 // Feed reads b, the next piece of the answer.

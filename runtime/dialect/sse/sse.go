@@ -50,9 +50,17 @@ type Splitter struct {
 	bom      int  // bytes of a byte order mark matched so far; 3: past the beginning
 }
 
-// Reset prepares s for a new stream with the limit max (0: [DefaultMax]) and keeps its buffers.
+// Reset prepares s for a new stream with the limit max (0: [DefaultMax]) and keeps its buffers, unless they have grown
+// large.
 func (s *Splitter) Reset(max int) {
-	*s = Splitter{max: max, line: s.line[:0], data: s.data[:0], name: s.name[:0], id: s.id[:0]}
+	*s = Splitter{max: max, line: keep(s.line), data: keep(s.data), name: keep(s.name), id: keep(s.id)}
+}
+
+func keep(b []byte) []byte {
+	if cap(b) > 64<<10 {
+		return nil
+	}
+	return b[:0]
 }
 
 // InBlock reports whether bytes of a block (field or comment lines) were consumed whose blank line is still to come.
