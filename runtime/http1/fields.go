@@ -69,8 +69,6 @@ func badName(b []byte, p, i int) *Error {
 		return errSpaceBeforeColon
 	case c == '\n':
 		return errBareLF
-	case c == '\r' && i+1 < len(b) && b[i+1] != '\n':
-		return errBareCR
 	case c == '\r':
 		return errNoColon
 	}

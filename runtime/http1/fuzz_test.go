@@ -86,7 +86,7 @@ func sameInParts(t *testing.T, b []byte, response bool) {
 			continue
 		}
 		m, failed := parse(&parts, b, response, step)
-		if m != n || (err == nil) != (failed == nil) {
+		if diff := cmp.Diff(err, failed); m != n || diff != "" {
 			t.Fatalf("whole: %d, %v; %d bytes at a time: %d, %v", n, err, step, m, failed)
 		}
 		if n == 0 {

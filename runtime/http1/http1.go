@@ -59,6 +59,9 @@ type Head struct {
 	seen     int    // bytes of an incomplete head that were looked at
 	line     int    // where the first incomplete line of it begins
 	inFields bool   // its start line is complete
+	long     bool   // it is not, and ends in its target or reason
+	inValue  bool   // the first incomplete line is a field's and has its colon
+	at       int    // how far that line was checked
 }
 
 // Reset forgets everything but the array of Fields, so that h can read the head of another message or connection.

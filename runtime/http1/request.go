@@ -55,11 +55,11 @@ func (h *Head) parse(b []byte, l Limits, response bool) (n int, err *Error) {
 	h.clear()
 	p := 0
 	for p < len(v) && v[p] == '\r' {
-		if p+1 < len(v) && v[p+1] != '\n' {
-			return h.more(len(v), most, errBareCR)
-		}
 		if p == 2*maxBlankLines {
 			return h.more(len(v), most, errBlankLines)
+		}
+		if p+1 < len(v) && v[p+1] != '\n' {
+			return h.more(len(v), most, errBareCR)
 		}
 		p = min(p+2, len(v))
 	}
@@ -107,55 +107,76 @@ func (h *Head) more(length, most int, err *Error) (int, *Error) {
 	return 0, err
 }
 
-// resume looks at the bytes of b from h.seen on, of a head whose lines before h.line are known to be good. It tells
-// whether the head is complete now and must be parsed as a whole, because its earlier lines may have moved.
+// resume looks at what is new in b, of a head whose lines before h.line are known to be good. It tells whether the head
+// is complete now and must be parsed as a whole, because its earlier lines may have moved. What it refuses is what
+// parsing b as a whole would, and no byte is looked at more than a few times: of each part of a line that may be long
+// (target, reason, field name, field value) it keeps how far it was checked.
 func (h *Head) resume(b []byte, most int, response bool) (complete bool, err *Error) {
-	if lf := bytes.LastIndexByte(b[h.seen:], '\n'); lf >= 0 {
-		lines := b[:h.seen+lf+1]
-		if !h.inFields {
-			var p int
-			if response {
-				p, err = h.statusLine(lines, h.line)
-			} else {
-				p, err = h.requestLine(lines, h.line)
-			}
-			if p == 0 {
-				return false, err
-			}
-			h.line, h.inFields = p, true
+	if !h.inFields {
+		if h.long && (response && valueEnd(b, h.seen) == len(b) || !response && targetEnd(b, h.seen) == len(b)) {
+			return false, nil
 		}
-		if h.line, complete, err = h.fields(lines, h.line, most); complete || err != nil {
+		var p int
+		if response {
+			p, err = h.statusLine(b, h.line)
+		} else {
+			p, err = h.requestLine(b, h.line)
+		}
+		if p == 0 {
+			return false, err
+		}
+		h.line, h.inFields = p, true
+	}
+	if lf := bytes.LastIndexByte(b[max(h.seen, h.line):], '\n'); lf >= 0 {
+		if h.line, complete, err = h.fields(b[:max(h.seen, h.line)+lf+1], h.line, most); complete || err != nil {
 			return complete, err
 		}
 	}
-	// The line that is still open: nothing in it may be a control character, but a CR as the very last byte.
-	start := max(h.seen, h.line)
-	if start < len(b) && start == h.line && h.inFields {
-		if c := b[start]; c != '\r' && lower[c] == 0 {
-			return false, badName(b, start, start)
-		}
-	}
-	if e := valueEnd(b, max(start-1, h.line)); e < len(b) {
-		if b[e] != '\r' {
-			return false, badByte(b[e])
-		}
-		if e+1 < len(b) {
-			return false, errBareCR
-		}
-	}
-	return false, nil
+	return false, h.openField(b)
 }
 
-// requestLine reads the request line that begins at b[p]; next is 0 where it is incomplete.
+// openField judges the line that begins at h.line, the last one of b and without its LF.
+func (h *Head) openField(b []byte) *Error {
+	if h.at < h.line {
+		h.at, h.inValue = h.line, false
+	}
+	if !h.inValue {
+		for h.at < len(b) && lower[b[h.at]] != 0 {
+			h.at++
+		}
+		switch {
+		case h.at == len(b):
+			return nil
+		case h.at == h.line && b[h.at] == '\r':
+			if h.at+1 < len(b) {
+				return errBareCR
+			}
+			return nil
+		case h.at == h.line || b[h.at] != ':':
+			return badName(b, h.line, h.at)
+		}
+		h.at, h.inValue = h.at+1, true
+	}
+	if h.at = valueEnd(b, h.at); h.at < len(b) {
+		if b[h.at] != '\r' {
+			return badByte(b[h.at])
+		}
+		if h.at+1 < len(b) {
+			return errBareCR
+		}
+	}
+	return nil
+}
+
+// requestLine reads the request line that begins at b[p]; next is 0 where it is incomplete or wrong.
 func (h *Head) requestLine(b []byte, p int) (next int, err *Error) {
 	i := p
 	for i < len(b) && lower[b[i]] != 0 {
-		i++
-	}
-	if i == len(b) {
-		if i-p > longestMethod {
+		if i++; i-p > longestMethod {
 			return 0, errUnknownMethod
 		}
+	}
+	if i == len(b) {
 		return 0, nil
 	}
 	if b[i] != ' ' || i == p {
@@ -170,7 +191,7 @@ func (h *Head) requestLine(b []byte, p int) (next int, err *Error) {
 	}
 	start := i + 1
 	end := targetEnd(b, start)
-	if end == len(b) {
+	if h.long = end == len(b); h.long {
 		return 0, nil
 	}
 	if b[end] != ' ' || end == start {

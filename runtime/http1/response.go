@@ -9,8 +9,8 @@ package http1
 // "chunked"; any in HTTP/1.0. A status line that ends after the digits, without the space before an empty reason, is
 // taken, because real servers write it, nobody reads it differently, and the reason is never forwarded.
 //
-// A Content-Length or Transfer-Encoding on 1xx or 204, which RFC 9110 §8.6 and RFC 9112 §6.1 forbid, does not delimit
-// anything; it is not forwarded ([Field.Hop]) unless it says 0, and Close is set, because the sender may believe in it.
+// A Content-Length or Transfer-Encoding on 1xx or 204, which RFC 9110 §8.6 and RFC 9112 §6.1 forbid, delimits nothing
+// and is not forwarded ([Field.Hop]). Unless it is a length of 0, Close is set, because the sender may believe in it.
 func (h *Head) ParseResponse(b []byte, l Limits) (n int, err *Error) {
 	if n, err = h.parse(b, l, true); err != nil {
 		err = fromUpstream(err)
@@ -18,7 +18,7 @@ func (h *Head) ParseResponse(b []byte, l Limits) (n int, err *Error) {
 	return n, err
 }
 
-// statusLine reads the status line that begins at b[p]; next is 0 where it is incomplete.
+// statusLine reads the status line that begins at b[p]; next is 0 where it is incomplete or wrong.
 func (h *Head) statusLine(b []byte, p int) (next int, err *Error) {
 	h.Minor, next, err = version(b, p)
 	if next == 0 {
@@ -43,7 +43,7 @@ func (h *Head) statusLine(b []byte, p int) (next int, err *Error) {
 	if b[next] == ' ' {
 		end = valueEnd(b, next+1)
 	}
-	if end == len(b) {
+	if h.long = end == len(b); h.long {
 		return 0, nil
 	}
 	if b[end] != '\r' {
@@ -66,8 +66,8 @@ func (h *Head) checkResponse() *Error {
 	if err := h.connection(); err != nil {
 		return err
 	}
-	if (h.Status < 200 || h.Status == 204) && (h.Chunked || h.ContentLength > 0) {
-		h.Close = true
+	if h.Status < 200 || h.Status == 204 {
+		h.Close = h.Close || h.Chunked || h.ContentLength > 0
 		for i := range h.Fields {
 			if h.Fields[i].ID == ContentLength {
 				h.Fields[i].Hop = true
