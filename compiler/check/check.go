@@ -200,12 +200,20 @@ func folded(report diag.Report) diag.Report {
 		code    diag.Code
 		span    diag.Span
 		summary string
+		other   diag.Span
 	}
 	var list []diag.Diagnostic
 	first := map[cause]int{}
 	again := map[int][]string{}
 	for _, d := range report.All() {
-		c := cause{d.Code, d.Primary.Span, d.Summary}
+		c := cause{code: d.Code, span: d.Primary.Span, summary: d.Summary}
+		if len(d.Secondary) > 0 {
+			c.other = d.Secondary[0].Span
+		}
+		switch d.Code {
+		case codeConflict, codeReference, codeCycle, codeEvaluation:
+			c.summary = "" // It begins with the data path.
+		}
 		if i, seen := first[c]; seen {
 			again[i] = append(again[i], strings.Join(d.Path, "."))
 			continue

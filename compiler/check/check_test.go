@@ -48,6 +48,9 @@ func TestGoldens(t *testing.T) {
 				t.Errorf("config is nil: %v, report failed: %v", cfg == nil, r.Failed())
 			}
 			got := render(report.All(), src)
+			if bytes.Contains(got, []byte("hunter")) {
+				t.Errorf("a secret is printed:\n%s", got)
+			}
 			if os.Getenv("GWC_UPDATE") != "" {
 				a.Files = append(a.Files[:len(in):len(in)], txtar.File{Name: "out/diag", Data: got})
 				if err := os.WriteFile(name, txtar.Format(a), 0o644); err != nil {

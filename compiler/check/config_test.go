@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gwc-dev/gwc/compiler/load"
+	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -229,4 +230,63 @@ func FuzzCheck(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestEveryScalarOfTheLanguageIsChecked(t *testing.T) {
+	used := map[string]bool{}
+	for name, typ := range language.Read().Types {
+		all := []*language.Type{typ}
+		for _, f := range typ.Fields {
+			all = append(all, f.Type)
+		}
+		for _, typ := range all {
+			if typ.Is == "" {
+				continue
+			}
+			used[typ.Is] = true
+			if _, ok := scalars[typ.Is]; !ok {
+				t.Errorf("%s: nothing checks @is(%s)", name, typ.Is)
+			}
+		}
+		for _, f := range typ.Fields {
+			if f.Low == "" {
+				continue
+			}
+			for _, bound := range []string{f.Low, f.Top} {
+				if wrong := scalars[f.Type.Is].check(bound); wrong != "" {
+					t.Errorf("%s.%s: the bound %q %s", name, f.Name, bound, wrong)
+				}
+			}
+		}
+	}
+	for is := range scalars {
+		if !used[is] {
+			t.Errorf("nothing in the language is @is(%s)", is)
+		}
+	}
+}
+
+// TestSourcesCanBeCheckedAgain checks many units at the same time, twice, and compares what is said.
+func TestSourcesCanBeCheckedAgain(t *testing.T) {
+	fsys := repository(300, true)
+	fsys["tenants/t7/wrong.cue"] = &fstest.MapFile{Data: []byte("package gateway\ntenants: t7: oners: []\nmodels: a: {}\n")}
+	src, _, err := load.Load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, first := Check(src)
+	_, again := Check(src)
+	if d := cmp.Diff(first.All(), again.All()); d != "" || first.Count(diag.Error) != 2 {
+		t.Errorf("%d errors, mismatch (-first +again):\n%s", first.Count(diag.Error), d)
+	}
+	delete(fsys, "tenants/t7/wrong.cue")
+	src, _, err = load.Load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, _ := Check(src)
+	two, _ := Check(src)
+	if d := cmp.Diff(one, two, cmp.AllowUnexported(Config{}, place{})); d != "" {
+		t.Errorf("mismatch (-first +again):\n%s", d)
+	}
 }

@@ -125,6 +125,10 @@ func (w *walker) conflict(d *diag.Diagnostic, e errors.Error, name string) {
 	d.Primary.Secret = hidden(e.Path())
 	d.Help = []string{"a field has one value: remove one of them"}
 	spans, texts := w.values(e)
+	for _, t := range texts {
+		// A URL with a user in it.
+		d.Primary.Secret = d.Primary.Secret || strings.Contains(t, "://") && strings.Contains(t, "@")
+	}
 	if len(texts) == 2 && !d.Primary.Secret {
 		d.Summary = fmt.Sprintf("%s has two values, %s and %s", name, texts[0], texts[1])
 	}

@@ -76,6 +76,13 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 		names[i] = t.Fields[i].Name
 	}
 	near, ok := nearest(label, names)
+	if owner, misplaced := ownerOf(label, t); misplaced {
+		d.Primary.Text = fmt.Sprintf("%q belongs into %q", label, owner)
+		near, ok = "", false
+	}
+	if later, soon := nearest(label, t.Reserved); soon && !ok && d.Primary.Text == "" {
+		d.Primary.Text = fmt.Sprintf("did you mean %q? It is not built yet", later)
+	}
 	if ok {
 		d.Primary.Text = fmt.Sprintf("did you mean %q?", near)
 		if text, ok := w.labelText(v, near); ok {
@@ -89,6 +96,19 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 	d.Notes = []string{fmt.Sprintf("allowed: %s          (schema: %s)", strings.Join(names, ", "), t.At)}
 	w.report(d)
 	return near
+}
+
+// ownerOf returns the field of a struct in which a label would be known: people write `auth` beside `policies`.
+func ownerOf(label string, t *language.Type) (string, bool) {
+	for _, f := range t.Fields {
+		if f.Type.Shape != language.Struct {
+			continue
+		}
+		if _, ok := f.Type.Field(label); ok {
+			return f.Name, true
+		}
+	}
+	return "", false
 }
 
 // labelText returns how a label is written in place of that of a value, if it stands in a file as such.

@@ -202,7 +202,6 @@ func secret(t *language.Type) bool { return scalars[t.Is].secret }
 
 // scalar checks a value of an enumeration, a string, an integer or a boolean.
 func (w *walker) scalar(v cue.Value, t *language.Type, f *language.Field) *node {
-	v, _ = v.Default()
 	kind := v.IncompleteKind()
 	if kind == cue.BottomKind {
 		w.unevaluated(v)
@@ -348,7 +347,7 @@ func (w *walker) wrongText(v cue.Value, is, wrong string, t *language.Type, f *l
 		Summary: fmt.Sprintf("%s is %s, expected %s", w.name(), quote(is), expected(t, nil)),
 		Primary: diag.Label{Span: firstLine(w.at.value), Text: wrong},
 	}
-	if s.secret || wrong == clear || wrong == query {
+	if s.secret || wrong == clear || wrong == query || t.Is == "url" && strings.Contains(is, "@") {
 		d.Summary = fmt.Sprintf("%s %s, expected %s", w.name(), wrong, expected(t, nil))
 		d.Primary.Text, d.Primary.Secret = "", true
 	}

@@ -73,6 +73,7 @@ func (w *walker) value(v cue.Value, t *language.Type, f *language.Field) *node {
 		w.wrong++
 		return nil
 	}
+	v, _ = v.Default()
 	var n *node
 	switch t.Shape {
 	case language.Struct:
