@@ -105,6 +105,9 @@ func BenchmarkTranslatedEvent(b *testing.B) {
 
 // TestTranslationStaysInItsAllocationBudget: two allocations for a streamed event; the text is one of them.
 func TestTranslationStaysInItsAllocationBudget(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates")
+	}
 	out := make([]byte, 0, 1<<20)
 	cost := func(deltas int) float64 {
 		stream := []byte(benchStream(deltas))
@@ -126,6 +129,9 @@ const benchChunk = `data: {"id":"chatcmpl-9xYz","object":"chat.completion.chunk"
 
 // TestTapAllocatesNothingPerEvent is the budget of pass-through streams and bodies.
 func TestTapAllocatesNothingPerEvent(t *testing.T) {
+	if raced {
+		t.Skip("the race detector allocates")
+	}
 	var tap openaichat.Tap
 	chunk, out := []byte(benchChunk), make([]byte, 0, 1<<16)
 	tap.Reset(true)

@@ -23,6 +23,7 @@ const (
 	Thinking
 	RedactedThinking
 	Refusal
+	Document // a PDF
 )
 
 // Part is a piece of a message's content.
@@ -30,13 +31,13 @@ type Part struct {
 	Kind PartKind
 	Text string // Text, Refusal, Thinking
 
-	MediaType string // Image: of Data
-	Data      string // Image: base64; RedactedThinking: opaque
+	MediaType string // Image, Document: of Data
+	Data      string // Image, Document: base64; RedactedThinking: opaque
 	URL       string // Image
 	Detail    string // Image: openai's "detail"
 
 	ID        string // ToolCall, ToolResult: the call's id
-	Name      string // ToolCall
+	Name      string // ToolCall; Document: file name
 	Arguments string // ToolCall: JSON object as text
 	Content   []Part // ToolResult
 	IsError   bool   // ToolResult

@@ -252,3 +252,24 @@ func FuzzDecoderEndsOnce(f *testing.F) {
 		}
 	})
 }
+
+func TestReuseCarriesNothingOver(t *testing.T) {
+	d := NewDecoder(true)
+	ignore := func(*dialect.Event) {}
+	d.Feed([]byte(wire(begin, textStart, hello)+"data: {\"half"), ignore)
+	d.Finish(ignore)
+	for _, stream := range []bool{true, false} {
+		raw := wire(begin, textStart, hello, stop0, endTurn, stopAll)
+		if !stream {
+			raw = `{"id":"m","type":"message","content":[{"type":"text","text":"x"}],"stop_reason":"end_turn"}`
+		}
+		var got []dialect.Event
+		emit := func(ev *dialect.Event) { got = append(got, *ev) }
+		d.Reset(stream)
+		d.Feed([]byte(raw), emit)
+		d.Finish(emit)
+		if diff := cmp.Diff(decode(stream, raw), got); diff != "" {
+			t.Errorf("mismatch (-want +got):\n%s", diff)
+		}
+	}
+}

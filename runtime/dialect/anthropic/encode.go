@@ -417,16 +417,35 @@ func (e *encoder) userTurn(turn []dialect.Message, open *nameSet) *dialect.Error
 			}
 			e.lit(sep)
 			sep = ","
-			if p.Kind == dialect.Image {
-				if err := e.image(m, p); err != nil {
-					return err
-				}
-			} else {
-				e.text(p.Text, p.Cache)
+			if err := e.content(m, p); err != nil {
+				return err
 			}
 		}
 	}
 	e.lit("]}")
+	return nil
+}
+
+// content writes a block of the user's or of a tool's result.
+func (e *encoder) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
+	switch p.Kind {
+	case dialect.Image:
+		return e.image(m, p)
+	case dialect.Document:
+		e.lit(`{"type":"document","source":{"type":"base64","media_type":`)
+		e.str(p.MediaType)
+		e.lit(`,"data":`)
+		e.str(p.Data)
+		e.lit("}")
+		if p.Name != "" {
+			e.lit(`,"title":`)
+			e.str(p.Name)
+		}
+		e.cache(p.Cache)
+		e.lit("}")
+	default:
+		e.text(p.Text, p.Cache)
+	}
 	return nil
 }
 
@@ -446,12 +465,8 @@ func (e *encoder) toolResult(m *dialect.Message, p *dialect.Part) *dialect.Error
 			}
 			e.lit(sep)
 			sep, end = ",", "]"
-			if c.Kind == dialect.Image {
-				if err := e.image(m, c); err != nil {
-					return err
-				}
-			} else {
-				e.text(c.Text, c.Cache)
+			if err := e.content(m, c); err != nil {
+				return err
 			}
 		}
 		e.lit(end)

@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -74,6 +75,8 @@ func TestRequestsAreWritten(t *testing.T) {
 			`"messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]}],"tools":[{"name":"f","description":"d","input_schema":{"type":"object","properties":{}},"cache_control":{"type":"ephemeral"}}]`},
 		{"images", "", dialect.Request{Messages: []dialect.Message{user(dialect.Part{Kind: dialect.Image, URL: "https://x"}, dialect.Part{Kind: dialect.Image, MediaType: "image/jpg", Data: "AA=="})}},
 			`"messages":[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"https://x"}},{"type":"image","source":{"type":"base64","media_type":"image/jpeg","data":"AA=="}}]}]`},
+		{"a PDF", "", dialect.Request{Messages: []dialect.Message{user(text("read"), dialect.Part{Kind: dialect.Document, MediaType: "application/pdf", Data: "AA==", Name: "a.pdf", Cache: dialect.Cache5m})}},
+			`"messages":[{"role":"user","content":[{"type":"text","text":"read"},{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AA=="},"title":"a.pdf","cache_control":{"type":"ephemeral"}}]}]`},
 		{"results come first in the next user turn, all of them", "", dialect.Request{Tools: f, Messages: []dialect.Message{user(text("q")), assistant(text("a"), call("c1", `{"x":1}`), call("c2", ``)),
 			user(text("by the way")), result("c2", text("two")), result("c1", text("one"), dialect.Part{Kind: dialect.Image, URL: "https://x"})}},
 			`"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"text","text":"a"},{"type":"tool_use","id":"c1","name":"f","input":{"x":1}},{"type":"tool_use","id":"c2","name":"f","input":{}}]},
@@ -216,6 +219,26 @@ func TestEncodingLeavesTheRequestAsItIs(t *testing.T) {
 	}
 	if r.Messages[0].Parts[0].MediaType != "image/jpg" {
 		t.Error("the request was changed")
+	}
+}
+
+func TestManyCallsFindTheirResults(t *testing.T) {
+	var calls []dialect.Part
+	messages := []dialect.Message{user(text("q")), {}}
+	for i := range 500 {
+		calls = append(calls, call(fmt.Sprint("c", i), "{}"))
+		messages = append(messages, result(fmt.Sprint("c", 499-i), text("r")))
+	}
+	messages[1] = assistant(calls...)
+	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages}, "claude-sonnet-4-5", 0); err != nil {
+		t.Error(err.Message)
+	}
+	messages[9] = messages[8]
+	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages}, "claude-sonnet-4-5", 0); err == nil || !strings.Contains(err.Message, "c493") {
+		t.Errorf("a result that comes twice: %+v", err)
+	}
+	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages[:400]}, "claude-sonnet-4-5", 0); err == nil {
+		t.Error("calls without results are accepted")
 	}
 }
 

@@ -31,7 +31,7 @@ var LossTable = dialect.Losses{
 
 	{Field: "audio", Fate: dialect.Rejected, Why: "no audio output"},
 	{Field: "custom", Fate: dialect.Rejected, Why: "no custom (free text) tools"},
-	{Field: "file", Fate: dialect.Rejected, Why: "files are not translated"},
+	{Field: "file", Fate: dialect.Rejected, Why: "only PDF files given as data are translated (to document blocks)"},
 	{Field: "function_call", Fate: dialect.Rejected, Why: "deprecated; use tool_choice"},
 	{Field: "functions", Fate: dialect.Rejected, Why: "deprecated; use tools"},
 	{Field: "input_audio", Fate: dialect.Rejected, Why: "no audio input"},

@@ -169,7 +169,7 @@ func (d *decoder) part(n int, raw []byte, allowed string) (p dialect.Part, ok bo
 		return p, false, d.wrongType("", "an object", raw)
 	}
 	p.At = n
-	var kind, text, image, refusal []byte
+	var kind, text, image, refusal, file []byte
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		var key []byte
@@ -183,6 +183,8 @@ func (d *decoder) part(n int, raw []byte, allowed string) (p dialect.Part, ok bo
 			image = c.Skip()
 		case "refusal":
 			refusal = c.Skip()
+		case "file":
+			file = c.Skip()
 		case "cache_control":
 			if p.Cache, err = d.cache(".cache_control", c.Skip()); err != nil {
 				return p, false, err
@@ -222,12 +224,21 @@ func (d *decoder) part(n int, raw []byte, allowed string) (p dialect.Part, ok bo
 		}
 		p.Kind = dialect.Image
 		return p, true, d.image(&p, image)
-	case `"input_audio"`, `"file"`:
+	case `"input_audio"`:
 		if allowed != "text image" {
 			break
 		}
-		d.unsupported("." + string(kind[1:len(kind)-1]))
+		d.unsupported(".input_audio")
 		return p, false, nil
+	case `"file"`:
+		if allowed != "text image" {
+			break
+		}
+		if isNull(file) {
+			return p, false, d.missing(".file")
+		}
+		ok, err = d.file(&p, file)
+		return p, ok, err
 	}
 	if kind[0] != '"' {
 		return p, false, d.wrongType(".type", "a string", kind)
@@ -242,7 +253,7 @@ func (d *decoder) part(n int, raw []byte, allowed string) (p dialect.Part, ok bo
 	return p, false, d.wrongValue(".type", d.text(kind), want...)
 }
 
-// image reads {"url","detail"}. A data: URL (RFC 2397) is taken apart.
+// image reads {"url","detail"}. A data: URL is taken apart.
 func (d *decoder) image(p *dialect.Part, raw []byte) *dialect.Error {
 	if raw[0] != '{' {
 		return d.wrongType(".image_url", "an object", raw)
@@ -272,14 +283,52 @@ func (d *decoder) image(p *dialect.Part, raw []byte) *dialect.Error {
 		p.URL = s
 		return nil
 	}
-	head, data, comma := strings.Cut(s[5:], ",")
-	media, found := strings.CutSuffix(head, ";base64")
-	if !comma || !found {
+	var ok bool
+	if p.MediaType, p.Data, ok = dataURL(s); !ok {
 		return invalid(d.path(".image_url.url"), "invalid_image_url", "Invalid '"+d.path(".image_url.url")+"': expected a URL or a data URL of the form data:image/…;base64,….")
 	}
-	media, _, _ = strings.Cut(media, ";")
-	p.MediaType, p.Data = strings.ToLower(media), data
 	return nil
+}
+
+// file reads {"file_data","filename","file_id"}. Only a PDF's data has a place in the neutral model; a file that was
+// uploaded to a provider is known to that provider alone.
+func (d *decoder) file(p *dialect.Part, raw []byte) (ok bool, err *dialect.Error) {
+	if raw[0] != '{' {
+		return false, d.wrongType(".file", "an object", raw)
+	}
+	var data string
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More() && err == nil; {
+		var key []byte
+		key, d.key = c.KeyText(d.key)
+		switch value := c.Skip(); string(key) {
+		case "file_data":
+			err = d.string(".file.file_data", value, &data)
+		case "filename":
+			err = d.string(".file.filename", value, &p.Name)
+		}
+	}
+	if err != nil {
+		return false, err
+	}
+	p.MediaType, p.Data, ok = dataURL(data)
+	if !ok || p.MediaType != "application/pdf" {
+		d.unsupported(".file")
+		return false, nil
+	}
+	p.Kind = dialect.Document
+	return true, nil
+}
+
+// dataURL takes a data: URL with base64 data apart (RFC 2397).
+func dataURL(s string) (mediaType, data string, ok bool) {
+	if len(s) < 5 || !strings.EqualFold(s[:5], "data:") {
+		return "", "", false
+	}
+	head, data, comma := strings.Cut(s[5:], ",")
+	mediaType, base64 := strings.CutSuffix(head, ";base64")
+	mediaType, _, _ = strings.Cut(mediaType, ";")
+	return strings.ToLower(mediaType), data, comma && base64
 }
 
 // assistant reads an assistant message: thinking first, then content and refusal, then tool calls, which is the order

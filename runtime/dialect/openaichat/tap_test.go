@@ -219,3 +219,33 @@ func FuzzDecodeRequestNeverPanics(f *testing.F) {
 		}
 	})
 }
+
+// TestReuseCarriesNothingOver uses one encoder and one tap for answers of different kinds.
+func TestReuseCarriesNothingOver(t *testing.T) {
+	e := NewEncoder(true, true, "a", 1, "m")
+	for _, ev := range []dialect.Event{start, think1, call, piece1, numbers, broken, end} {
+		e.Event(nil, &ev)
+	}
+	e.Reset(false, false, "id", 7, "fast")
+	for _, ev := range []dialect.Event{start, think2, signed, text, stop, end} {
+		e.Event(nil, &ev)
+	}
+	want := NewEncoder(false, false, "id", 7, "fast")
+	for _, ev := range []dialect.Event{start, think2, signed, text, stop, end} {
+		want.Event(nil, &ev)
+	}
+	if diff := cmp.Diff(string(want.Body(nil)), string(e.Body(nil))); diff != "" {
+		t.Errorf("encoder: mismatch (-want +got):\n%s", diff)
+	}
+	var tap Tap
+	tap.Reset(true)
+	tap.Filter(nil, []byte(chunk(`[{"finish_reason":"stop"}]`, `,"usage":{"prompt_tokens":1}`)+`data: {"error":{"message":"x"}}`))
+	tap.FilterEnd(nil)
+	tap.Reset(false)
+	raw := `{"model":"n","choices":[]}`
+	out := tap.FilterEnd(tap.Filter(nil, []byte(raw)))
+	got := seen{tap.Usage, tap.Stop, tap.Model, tap.Done, tap.Err, string(out)}
+	if diff := cmp.Diff(seen{Model: "n", Done: true, Out: raw}, got); diff != "" {
+		t.Errorf("tap: mismatch (-want +got):\n%s", diff)
+	}
+}
