@@ -192,6 +192,9 @@ func (d *Decoder) event(emit func(*dialect.Event)) {
 			c.Skip()
 		}
 	}
+	if kind == nil && string(d.sse.Name) == "error" {
+		kind, failure = []byte(`"error"`), data // from something in front of the API
+	}
 	switch string(kind) {
 	case `"message_start"`:
 		if isObject(message) {

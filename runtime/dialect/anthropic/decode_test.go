@@ -101,6 +101,7 @@ func TestStreamsBecomeEvents(t *testing.T) {
 		{"an error in the stream (synthetic)", wire(begin, textStart, hello, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"},"request_id":"req_1"}`),
 			[]dialect.Event{started, usage(1), words("Hé\"llo\" 😀"), failed(529, "overloaded_error", "Overloaded"), end}},
 		{"an error at once (synthetic)", wire(`{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}`), []dialect.Event{failed(429, "rate_limit_error", "slow down"), end}},
+		{"an error of something in front of the API (synthetic)", wire(begin) + "event: error\ndata: {\"message\":\"gone\"}\n\n", []dialect.Event{started, usage(1), failed(500, "api_error", "gone"), end}},
 		{"nothing counts behind an error", wire(begin, `{"type":"error","error":{"type":"api_error","message":"x"}}`, hello, stopAll), []dialect.Event{started, usage(1), failed(500, "api_error", "x"), end}},
 		{"a connection that breaks off (synthetic)", wire(begin, textStart, hello) + "event: content_block_delta\ndata: {\"type\":\"content_bl", []dialect.Event{started, usage(1), words("Hé\"llo\" 😀"), failed(502, "api_error", early), end}},
 		{"a connection that breaks off before anything", "", []dialect.Event{failed(502, "api_error", early), end}},
