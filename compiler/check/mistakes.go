@@ -90,7 +90,6 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 				Title: fmt.Sprintf("rename %q to %q", label, near), Safe: !parent.LookupPath(cue.MakePath(cue.Str(near))).Exists(),
 				Edits: []diag.Edit{{Span: at.key, New: text}},
 			}}
-			d.Help = []string{"run `gwc fix --select " + string(d.Code) + "`"}
 		}
 	}
 	d.Notes = []string{fmt.Sprintf("allowed: %s          (schema: %s)", strings.Join(names, ", "), t.At)}

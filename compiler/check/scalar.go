@@ -336,7 +336,6 @@ func (w *walker) rewrite(d *diag.Diagnostic, v cue.Value, title, text string) {
 	}
 	if lit, ok := src.(*ast.BasicLit); ok && strings.HasPrefix(lit.Value, `"`) && !strings.HasPrefix(lit.Value, `"""`) {
 		d.Fixes = []diag.Fix{{Title: title, Safe: true, Edits: []diag.Edit{{Span: spanOf(lit), New: strconv.Quote(text)}}}}
-		d.Help = append(d.Help, "run `gwc fix --select "+string(d.Code)+"`")
 	}
 }
 
