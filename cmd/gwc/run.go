@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,7 +107,8 @@ func (d *dev) run(ctx context.Context, f serve.Flags) error {
 		select {
 		case err := <-served:
 			if code := serve.Code(err); code != serve.OK {
-				return &exit{code: code, err: err}
+				// The artifact's name is of no use to anybody: the place is in the repository.
+				return &exit{code: code, err: errors.New(strings.TrimPrefix(err.Error(), d.file+": "))}
 			}
 			return nil
 		case i := <-ready:

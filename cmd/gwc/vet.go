@@ -1,12 +1,14 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -18,14 +20,17 @@ func newVet(s streams) *cobra.Command {
 		Long: `vet checks a repository as build does, and writes no artifact. Findings go to stdout, the summary to stderr.
 
 PATHS limit what is shown to findings in these files and folders. One folder that is a repository itself is checked
-in place of the current one.`,
+in place of the current one, and so is any folder where the current one is none.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			formats, now, err := c.check()
 			if err != nil {
 				return err
 			}
-			if len(args) == 1 && !cmd.Flags().Changed("directory") && isRoot(args[0]) {
-				c.dir, args = args[0], nil
+			if len(args) == 1 && !cmd.Flags().Changed("directory") {
+				info, err := os.Stat(args[0])
+				if here, e := c.root(); err == nil && info.IsDir() && (isRoot(args[0]) || e == nil && !isRoot(here)) {
+					c.dir, args = args[0], nil
+				}
 			}
 			r, err := c.compile(cmd.Context(), now, "table")
 			if err != nil {
@@ -36,7 +41,11 @@ in place of the current one.`,
 				if err != nil {
 					return err
 				}
+				all := len(r.list)
 				r.list = slices.DeleteFunc(r.list, func(d diag.Diagnostic) bool { return !inPaths(&d, within) })
+				if n := all - len(r.list); n > 0 {
+					s.say("%s outside of these paths", render.Count(n, "finding"))
+				}
 			}
 			return c.report(r, formats, s.out, s)
 		},
@@ -56,6 +65,9 @@ func relativeTo(root, dir string, paths []string) ([]string, error) {
 		if !filepath.IsAbs(p) {
 			p = filepath.Join(dir, strings.TrimSuffix(p, "..."))
 		}
+		if _, err := os.Stat(p); err != nil {
+			return nil, usage("cannot check %s: %v", p, cause(err))
+		}
 		abs, err := filepath.Abs(p)
 		if err != nil {
 			return nil, unreachable(err)
@@ -69,8 +81,11 @@ func relativeTo(root, dir string, paths []string) ([]string, error) {
 	return out, nil
 }
 
-// inPaths reports whether one of a finding's places is in one of the paths.
+// inPaths reports whether one of a finding's places is in one of the paths. What is said of the whole repository is.
 func inPaths(d *diag.Diagnostic, paths []string) bool {
+	if d.Primary.Span.IsZero() {
+		return true
+	}
 	in := func(file string) bool {
 		return slices.ContainsFunc(paths, func(p string) bool { return p == "." || file == p || strings.HasPrefix(file, p+"/") })
 	}
