@@ -18,14 +18,14 @@ func Example() {
 	var p match.Params
 	for _, path := range []string{"/pets/search", "/pets/7", "/cats"} {
 		v, outcome := table.Lookup([]byte("api.example:8080"), []byte("GET"), []byte(path), &p)
-		fmt.Println(path, outcome, v, string(p.Get(&table, []byte(path), "petId")))
+		fmt.Printf("%s: %v, %d, petId %q\n", path, outcome, v, p.Get(&table, []byte(path), "petId"))
 	}
 	_, outcome := table.Lookup(nil, []byte("PUT"), []byte("/pets/7"), &p)
 	fmt.Println(outcome, "but", string(table.AppendAllow(nil, &p)))
 	// Output:
-	// /pets/search found 1
-	// /pets/7 found 0 7
-	// /cats not found 0
+	// /pets/search: found, 1, petId ""
+	// /pets/7: found, 0, petId "7"
+	// /cats: not found, 0, petId ""
 	// method not allowed but DELETE, GET, HEAD
 }
 
