@@ -118,10 +118,13 @@ func (f *apiFlow) attempt() bool {
 	}
 	f.target, f.req.Target, f.req.Host = t, t, e.Pool.Host()
 	to := upstream.Timeouts{Connect: u.Timeouts.Connect, FirstByte: u.Timeouts.FirstByte, Idle: u.Timeouts.Idle}
+	if d := u.Timeouts.Total; d > 0 {
+		to.Deadline = now.Add(d)
+	}
 	if d := f.r.Timeout; d > 0 {
-		to.Deadline = f.start.Add(d)
-	} else if u.Timeouts.Total > 0 {
-		to.Deadline = now.Add(u.Timeouts.Total)
+		if end := f.start.Add(d); to.Deadline.IsZero() || end.Before(to.Deadline) {
+			to.Deadline = end
+		}
 	}
 	f.rec.NAttempt++
 	f.call = e.Pool.Start(f.mu, f, &f.req, to)
