@@ -194,19 +194,6 @@ func TestBareFieldsAndTheAmpersandFormMeanTheSame(t *testing.T) {
 	}
 }
 
-func TestNearestNameIsTheOneThatWasMeant(t *testing.T) {
-	names := []string{"kind", "baseURL", "credentials", "headers", "timeouts"}
-	for _, c := range []struct{ word, want string }{
-		{"baseUrl", "baseURL"}, {"BASEURL", "baseURL"}, {"baesURL", "baseURL"}, {"base", ""}, {"kidn", "kind"}, {"knd", "kind"},
-		{"credential", "credentials"}, {"cerdentails", "credentials"}, {"header", "headers"}, {"timeout", "timeouts"}, {"x", ""}, {"", ""},
-		{"kond", "kind"}, {"kondo", "kind"}, {"prompts", ""},
-	} {
-		if got, _ := nearest(c.word, names); got != c.want {
-			t.Errorf("nearest(%q) = %q, expected %q", c.word, got, c.want)
-		}
-	}
-}
-
 func FuzzCheck(f *testing.F) {
 	f.Add("gateway: listeners: main: address: \":80\"")
 	f.Add(whole)

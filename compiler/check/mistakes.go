@@ -75,12 +75,12 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 	for i := range t.Fields {
 		names[i] = t.Fields[i].Name
 	}
-	near, ok := nearest(label, names)
+	near, ok := diag.Nearest(label, names)
 	if owner, misplaced := ownerOf(label, t); misplaced {
 		d.Primary.Text = fmt.Sprintf("%q belongs into %q", label, owner)
 		near, ok = "", false
 	}
-	if later, soon := nearest(label, t.Reserved); soon && !ok && d.Primary.Text == "" {
+	if later, soon := diag.Nearest(label, t.Reserved); soon && !ok && d.Primary.Text == "" {
 		d.Primary.Text = fmt.Sprintf("did you mean %q? It is not built yet", later)
 	}
 	if ok {

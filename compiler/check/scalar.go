@@ -321,7 +321,7 @@ func (w *walker) unknownValue(v cue.Value, is string, t *language.Type) {
 		Summary: fmt.Sprintf("%s is %q, expected %s", w.name(), is, oneOf(t.Values)),
 		Primary: diag.Label{Span: firstLine(w.at.value)},
 	}
-	if near, ok := nearest(is, t.Values); ok {
+	if near, ok := diag.Nearest(is, t.Values); ok {
 		d.Primary.Text = fmt.Sprintf("did you mean %q?", near)
 		w.rewrite(&d, v, fmt.Sprintf("replace %q by %q", is, near), near)
 	}

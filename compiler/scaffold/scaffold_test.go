@@ -53,7 +53,8 @@ func cueVet(t *testing.T, dir string) (string, error) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	c.SetOutput(&out)
+	c.SetOut(&out)
+	c.SetErr(&out)
 	err = c.Run(t.Context())
 	return out.String() + errors.Details(err, nil), err
 }

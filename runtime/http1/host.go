@@ -61,7 +61,7 @@ func validIPv6(b []byte) bool {
 			if !validIPv4(b[i:]) {
 				return false
 			}
-			groups, i = groups+2, len(b)
+			groups += 2
 			break
 		}
 		if n == 0 || n > 4 {

@@ -10,6 +10,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/parser"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -18,7 +19,11 @@ func compiled(t *testing.T) cue.Value {
 	t.Helper()
 	inst := build.NewContext().NewInstance(ImportPath, nil)
 	for _, f := range Files() {
-		if err := inst.AddFile(f.Name, f.Data); err != nil {
+		file, err := parser.ParseFile(f.Name, f.Data, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := inst.AddSyntax(file); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -181,6 +181,7 @@ func (c *anthropicContent) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	case '[':
 		return json.UnmarshalDecode(dec, &c.blocks)
 	}
+	//lint:ignore ST1005 these are the provider's own words
 	return errors.New("Input should be a valid list")
 }
 

@@ -46,7 +46,7 @@ func says(name string, raw []byte) bool {
 			continue
 		}
 		for _, s := range noPlace[i].silent {
-			if string(raw) == s || len(raw) < 32 && bytes.IndexAny(raw, " \t\r\n") >= 0 && string(compact(raw)) == s {
+			if string(raw) == s || len(raw) < 32 && bytes.ContainsAny(raw, " \t\r\n") && string(compact(raw)) == s {
 				return false
 			}
 		}

@@ -2,7 +2,6 @@ package openaichat
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -215,7 +214,7 @@ func FuzzDecodeRequestNeverPanics(f *testing.F) {
 			t.Fatalf("request %v, error %v", r, err)
 		}
 		if err != nil && (err.Status != 400 || err.Message == "") {
-			t.Fatal(fmt.Sprintf("%+v", err))
+			t.Fatalf("%+v", err)
 		}
 	})
 }
