@@ -39,14 +39,14 @@ check: ## format, vet, staticcheck, import direction, bans, generated files
 	cd conformance && go vet ./...
 	go tool -modfile=tools.mod staticcheck ./...
 	go test -count=1 -run 'TestImports|TestArchitecture' .
-	go mod verify >/dev/null
+	go mod tidy -diff
 	$(MAKE) --no-print-directory bans
-	GWC_UPDATE=1 go test -count=1 ./compiler/... ./cmd/... >/dev/null && git diff --exit-code --stat -- '*.txtar' '*.golden' testdata
+	@out=$$(GWC_UPDATE=1 go test -count=1 ./compiler/... ./cmd/... ./examples/... 2>&1) || { echo "$$out"; exit 1; }
+	git diff --exit-code --stat -- '*.txtar' '*.golden' '*.cue' '**/testdata/**'
 
 .PHONY: bans
 bans: # what must not come back, with the reason
 	@! git grep -nE 'encoding/json"' -- 'runtime/pipeline/*.go' 'runtime/engine/*.go' 'runtime/upstream/*.go' ':!*_test.go' || { echo "encoding/json on the request path costs 50 times a scan"; exit 1; }
-	@! git grep -nE 'cloudwego/netpoll"' -- ':!runtime/netio/' '*.go' || { echo "netpoll's rules are kept in one package: runtime/netio"; exit 1; }
 	@! git grep -nE '^func init\(\)' -- '*.go' || { echo "registration in init hides what a program is made of"; exit 1; }
 	@! git grep -nwE 'package (util|utils|common|helpers?|manager|misc|base|core)' -- '*.go' || { echo "a package is named after what it holds"; exit 1; }
 
