@@ -875,10 +875,22 @@ func newEarly(t testing.TB) string {
 	return "http://" + l.Addr().String()
 }
 
-// TestHTTP2 runs what HTTP/2 adds, and a cross-section of the rest, through the std engine's ALPN.
+// TestHTTP2 runs what HTTP/2 adds, and a cross-section of the rest, through the ALPN of both TLS listeners: the netpoll
+// engine hands such connections over.
 func TestHTTP2(t *testing.T) {
+	for _, e := range engines {
+		if e.tls {
+			t.Run(e.name, func(t *testing.T) {
+				t.Parallel()
+				testHTTP2(t, e)
+			})
+		}
+	}
+}
+
+func testHTTP2(t *testing.T, e engine) {
 	up := newScripted(t)
-	g := serve(t, thingsRepo(engines[3].listener, up.url()), rig.Options{Scheme: "https"})
+	g := serve(t, thingsRepo(e.listener, up.url()), rig.Options{Scheme: "https"})
 	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: certificate.pool}, ForceAttemptHTTP2: true}
 	defer tr.CloseIdleConnections()
 	do := func(t *testing.T, method, path, body string, header ...string) (*http.Response, string) {

@@ -78,7 +78,12 @@ func TestSlowUpstreamBoundsAnUpload(t *testing.T) {
 				_, err := io.CopyN(c, &pattern{}, size)
 				sent <- err
 			}()
-			<-slow.arrived
+			select {
+			case <-slow.arrived:
+			case <-time.After(20 * time.Second):
+				r, _ := c.receive("POST")
+				t.Fatalf("the upload did not reach the upstream: %v %q", r.Response, r.Text)
+			}
 			time.Sleep(time.Second) // everything that wants to fill up does
 			others(t, s)
 			if grown := memoryOf(g) - before; grown > bound {
@@ -108,12 +113,12 @@ func TestSlowUpstreamBoundsAnUpload(t *testing.T) {
 // slowRepo has an API of a slow upstream beside that of the HTTP suite.
 func slowRepo(listener, up, slow string) rig.Repo {
 	r := thingsRepo(listener, up)
-	r["slow/api.cue"] = fmt.Sprintf(`package gateway
+	r["platform/slow/api.cue"] = fmt.Sprintf(`package gateway
 
 upstreams: slow: {endpoints: [{url: "%s"}], timeouts: {idle: "1m", firstByte: "2m"}}
 apis: slow: {owner: "acme", openapi: "openapi.yaml", basePath: "/slow", upstream: "slow", policies: auth: "none"}
 `, slow)
-	r["slow/openapi.yaml"] = `openapi: 3.0.3
+	r["platform/slow/openapi.yaml"] = `openapi: 3.0.3
 info: {title: Slow, version: 1.0.0}
 paths:
   /upload:
