@@ -25,7 +25,8 @@ const (
 	headTimeout   = 30 * time.Second
 	bodyTimeout   = 60 * time.Second
 	idleTimeout   = 75 * time.Second
-	keptBufferMax = 128 << 10 // larger buffers are left to the collector instead of the pool
+	freshTimeout  = time.Second // while draining: how long a connection may take to send its first request
+	keptBufferMax = 128 << 10   // larger buffers are left to the collector instead of the pool
 )
 
 // Errors that an [Exchange] may get from Gone.
@@ -74,7 +75,11 @@ func (d *Direct) Listen(name, addr string, tc *tls.Config, handOver func(net.Con
 			d.conns[sc] = struct{}{}
 			d.mu.Unlock()
 			d.obs.Conn(name, 1)
-			c.SetTimeout(headTimeout)
+			if d.draining.Load() { // it waited in the backlog, or shook hands: its request is on the way
+				c.SetTimeout(freshTimeout)
+			} else {
+				c.SetTimeout(headTimeout)
+			}
 			return sc
 		},
 	})
@@ -89,7 +94,8 @@ func (d *Direct) Listen(name, addr string, tc *tls.Config, handOver func(net.Con
 
 // Drain stops accepting, closes idle connections, lets exchanges in flight finish (their answers say "Connection:
 // close" where their head is not out yet), and returns when the last connection is gone or the deadline has passed,
-// when it cuts the rest. It reports how many it cut.
+// when it cuts the rest. It reports how many it cut. A connection that has not had a request yet is given a second:
+// its first one may be on the way, and nobody expects a new connection to be closed.
 func (d *Direct) Drain(deadline <-chan struct{}) (cut int) {
 	d.draining.Store(true)
 	d.mu.Lock()
@@ -101,7 +107,11 @@ func (d *Direct) Drain(deadline <-chan struct{}) (cut int) {
 	}
 	for _, sc := range d.snapshot() {
 		sc.mu.Lock()
-		if sc.x == nil && !sc.gone && len(sc.part) == 0 {
+		switch {
+		case sc.x != nil || sc.gone || sc.closing || len(sc.part) > 0:
+		case !sc.used:
+			sc.nc.SetTimeout(freshTimeout)
+		default:
 			sc.closing = true
 			sc.nc.Close()
 		}
@@ -172,6 +182,7 @@ type serverConn struct {
 	length    int64 // of the answer: what is left to write, or Unknown
 
 	tls        bool
+	used       bool // a request has come
 	gone       bool // Closed was called
 	closing    bool // Close was called: input is ignored
 	processing bool // process is on the stack: End must not call it again
@@ -209,19 +220,29 @@ func (sc *serverConn) Data(b []byte) {
 // exchange is told, and everybody else goes on.
 func (sc *serverConn) unlock() {
 	if v := recover(); v != nil {
-		sc.d.obs.Panicked(v, debug.Stack())
-		x := sc.x
-		sc.x, sc.part = nil, nil
-		sc.closing, sc.processing = true, false
-		sc.nc.Abort()
-		if x != nil {
-			defer func() { _ = recover() }() // an exchange that is broken may break again
-			defer sc.mu.Unlock()
-			x.Gone(ErrPanic)
-			return
-		}
+		sc.panicked(v)
 	}
 	sc.mu.Unlock()
+}
+
+// contain does the same for the requests that End goes on with: it may have been called in an event of an upstream,
+// whose exchange is over and has nothing to do with them.
+func (sc *serverConn) contain() {
+	if v := recover(); v != nil {
+		sc.panicked(v)
+	}
+}
+
+func (sc *serverConn) panicked(v any) {
+	sc.d.obs.Panicked(v, debug.Stack())
+	x := sc.x
+	sc.x, sc.part = nil, nil
+	sc.closing, sc.processing = true, false
+	sc.nc.Abort()
+	if x != nil {
+		defer func() { _ = recover() }() // an exchange that is broken may break again
+		x.Gone(ErrPanic)
+	}
 }
 
 // boundPipeline stops reading from a client that sends requests faster than they are answered.
@@ -299,6 +320,7 @@ func (sc *serverConn) begin(b []byte) int {
 		return 0
 	}
 	sc.head = nil
+	sc.used = true
 	sc.body.Request(h)
 	sc.minor = h.Minor
 	sc.isHead = string(h.Method) == http.MethodHead
@@ -390,7 +412,7 @@ func (sc *serverConn) feed(b []byte) int {
 			break
 		}
 	}
-	if !sc.bodyDone {
+	if !sc.bodyDone && !sc.discard { // what is dropped has one term for all of it, set when the answer ended
 		sc.nc.SetTimeout(bodyTimeout)
 	}
 	return total
@@ -442,7 +464,7 @@ func (sc *serverConn) Timeout() {
 	sc.mu.Lock()
 	defer sc.unlock()
 	switch {
-	case sc.gone || sc.closing:
+	case sc.gone || sc.closing || !sc.nc.Expired(): // the connection was faster: its timer has been set anew
 	case sc.x != nil && !sc.bodyDone && !sc.paused:
 		sc.d.obs.Refused(sc.name, "body timeout")
 		x := sc.x
@@ -459,6 +481,16 @@ func (sc *serverConn) Timeout() {
 		sc.refuse(&http1.Error{Status: http.StatusRequestTimeout, Reason: "the request's head did not arrive in time"})
 	default:
 		sc.close()
+	}
+}
+
+// HungUp implements [netio.HungUpHandler]: the client has gone while its input is paused, and with it the reason for
+// what is under way. Closed would come only after the input was let go, which a slow upstream may never do.
+func (sc *serverConn) HungUp() {
+	sc.mu.Lock()
+	defer sc.unlock()
+	if sc.paused && sc.x != nil {
+		sc.nc.Abort()
 	}
 }
 
@@ -620,8 +652,14 @@ func (sc *serverConn) End(trailers []http1.Field) {
 	sc.flush()
 	sc.next()
 	if !sc.closing && !sc.processing && len(sc.part) > 0 {
-		sc.process(sc.part)
+		sc.goOn()
 	}
+}
+
+// goOn takes the requests that have waited for the end of the one before.
+func (sc *serverConn) goOn() {
+	defer sc.contain()
+	sc.process(sc.part)
 }
 
 // Abort implements [Client].
@@ -653,6 +691,7 @@ func (sc *serverConn) ResumeBody() {
 }
 
 var (
-	_ netio.Handler = (*serverConn)(nil)
-	_ Client        = (*serverConn)(nil)
+	_ netio.Handler       = (*serverConn)(nil)
+	_ netio.HungUpHandler = (*serverConn)(nil)
+	_ Client              = (*serverConn)(nil)
 )

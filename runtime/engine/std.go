@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -168,6 +169,7 @@ type stdClient struct {
 	ended    bool
 	aborted  bool
 	gone     bool
+	failed   int // status of the answer to a body that could not be read; 0: the client has left
 	paused   bool
 	bodyDone bool
 	noBody   bool
@@ -333,9 +335,9 @@ func (c *stdClient) push(r *http.Request, b []byte, err error) bool {
 		c.cond.Broadcast()
 		var ne net.Error
 		if errors.As(err, &ne) && ne.Timeout() {
-			err = ErrTimeout
-		} else if r.Context().Err() == nil {
-			err = ErrBody
+			err, c.failed = ErrTimeout, http.StatusRequestTimeout
+		} else if r.Context().Err() == nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+			err, c.failed = ErrBody, http.StatusBadRequest
 		}
 		x.Gone(err)
 		return false
@@ -347,13 +349,17 @@ func (c *stdClient) push(r *http.Request, b []byte, err error) bool {
 func (c *stdClient) serve(r *http.Request) {
 	started := false
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	for {
 		for len(c.interim) == 0 && !c.gone && !c.aborted && !c.ended && !(c.flushed && c.status != 0) {
 			c.cond.Wait()
 		}
 		if c.gone && c.status == 0 && !started {
-			c.status, c.length, c.ended = http.StatusBadRequest, 0, true // the answer to a body that could not be read, if anybody is there
+			if c.failed == 0 {
+				c.aborted = true
+				return
+			}
+			c.status, c.fields, c.length, c.out, c.ended = c.failed, []byte("Connection: close\r\n"), 0, nil, true
 		}
 		if c.aborted || c.gone && started {
 			c.aborted = true
@@ -524,7 +530,7 @@ func fieldsOf(t http.Header) []http1.Field {
 			h.Append(name, v)
 		}
 	}
-	return h.Fields
+	return slices.DeleteFunc(h.Fields, func(f http1.Field) bool { return f.ID != http1.Other || f.Hop }) // as http1.Body does
 }
 
 // set puts header lines into h.
