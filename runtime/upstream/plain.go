@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,7 @@ type plainConn struct {
 	method  string
 	inBody  bool
 	sent    bool // the request is complete
+	wrote   bool // a byte of it was given to the socket
 	chunked bool
 	started bool // an answer byte has come
 }
@@ -108,10 +110,10 @@ func startPlain(p *Pool, c *Call, q *Request, t Timeouts) {
 
 func (d *dialing) dial(ctx context.Context) {
 	defer d.stop()
-	timeout := d.t.Connect
+	timeout, hurried := d.t.Connect, false
 	if !d.t.Deadline.IsZero() {
 		if left := time.Until(d.t.Deadline); timeout == 0 || left < timeout {
-			timeout = max(left, time.Millisecond)
+			timeout, hurried = max(left, time.Millisecond), true
 		}
 	}
 	u := &plainConn{p: d.p}
@@ -119,7 +121,7 @@ func (d *dialing) dial(ctx context.Context) {
 		u.nc = nc
 		return u
 	})
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && (err == nil || !hurried) { // what is left of a deadline says nothing about the server
 		d.p.connected(err == nil)
 	}
 	if err == nil {
@@ -129,10 +131,13 @@ func (d *dialing) dial(ctx context.Context) {
 	}
 	c := d.c
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer d.p.unlock(c, nil)
 	if c.r == nil { // cancelled in between
-		if err == nil && !d.p.put(u) {
-			nc.Close()
+		if err == nil {
+			nc.SetTimeout(idleTimeout)
+			if !d.p.put(u) {
+				nc.Close()
+			}
 		}
 		return
 	}
@@ -188,7 +193,7 @@ func (u *plainConn) bind(c *Call, q *Request, t Timeouts) bool {
 	c.t = u
 	u.t = t
 	u.method = q.Method
-	u.inBody, u.sent, u.started = false, false, false
+	u.inBody, u.sent, u.started, u.wrote = false, false, false, false
 	u.chunked = q.Length == Chunked
 	out := u.buffer()
 	o := append(*out, q.Method...)
@@ -214,6 +219,7 @@ func (u *plainConn) bind(c *Call, q *Request, t Timeouts) bool {
 		u.out = nil
 		return false
 	}
+	u.arm(0)
 	return true
 }
 
@@ -277,7 +283,10 @@ func (u *plainConn) flush() {
 		return
 	}
 	if len(*u.out) > 0 {
-		u.nc.Write(*u.out) // a failure arrives as Closed
+		err := u.nc.Write(*u.out) // a failure arrives as Closed
+		if err == nil || errors.Is(err, netio.ErrOverflow) {
+			u.wrote = true
+		}
 	}
 	putBuffer(u.out)
 	u.out = nil
@@ -296,6 +305,7 @@ func (u *plainConn) resume()     { u.arm(u.t.Idle); u.nc.Resume() }
 func (u *plainConn) Data(b []byte) {
 	c := u.call.Load()
 	if c == nil { // bytes that nobody asked for
+		u.p.drop(u)
 		u.nc.Abort()
 		return
 	}
@@ -309,17 +319,15 @@ func (u *plainConn) Data(b []byte) {
 	}
 }
 
-// unlock ends an event of a call. It is deferred, and contains a panic of the receiver: the call fails, the connection
-// is cut, and everybody else goes on.
+// unlock is [Pool.unlock] for an event of this connection, which is cut where it is still the call's.
 func (u *plainConn) unlock(c *Call) {
 	if v := recover(); v != nil {
 		u.p.reg.panicked(v, debug.Stack())
-		u.call.Store(nil)
-		u.nc.Abort()
-		defer func() { _ = recover() }() // a receiver that is broken may break again
-		defer c.mu.Unlock()
-		c.fail(&Failure{Class: Protocol})
-		return
+		u.p.broken(c, func() {
+			if u.call.CompareAndSwap(c, nil) {
+				u.nc.Abort()
+			}
+		})
 	}
 	c.mu.Unlock()
 }
@@ -406,6 +414,10 @@ func (u *plainConn) feed(c *Call, b []byte) bool {
 func (u *plainConn) release(extra bool) {
 	u.call.Store(nil)
 	u.served++
+	if u.out != nil { // the rest of a request that the server did not wait for
+		putBuffer(u.out)
+		u.out = nil
+	}
 	if extra || !u.sent || u.head.Close || u.body.UntilClose() || u.nc.Queued() > 0 {
 		u.head.Reset()
 		u.nc.Close()
@@ -430,12 +442,14 @@ func (u *plainConn) broken(c *Call, f *Failure) bool {
 
 // Drained implements [netio.Handler].
 func (u *plainConn) Drained() {
-	if c := u.call.Load(); c != nil {
-		c.mu.Lock()
-		if c.r != nil && u.call.Load() == c {
-			c.r.RequestDrained()
-		}
-		c.mu.Unlock()
+	c := u.call.Load()
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer u.unlock(c)
+	if c.r != nil && u.call.Load() == c {
+		c.r.RequestDrained()
 	}
 }
 
@@ -443,17 +457,19 @@ func (u *plainConn) Drained() {
 func (u *plainConn) Timeout() {
 	c := u.call.Load()
 	if c == nil {
-		u.p.drop(u)
-		u.nc.Close()
+		if u.p.drop(u) { // else a call has taken it in this moment
+			u.nc.Close()
+		}
 		return
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.r == nil || u.call.Load() != c {
+	defer u.unlock(c)
+	if c.r == nil || u.call.Load() != c || !u.nc.Expired() {
 		return
 	}
 	if d := u.t.Deadline; !u.sent && (d.IsZero() || time.Now().Before(d)) {
-		return // the client is still sending: its own timeout counts
+		u.arm(0) // the client is still sending: its own timeout counts
+		return
 	}
 	u.broken(c, &Failure{Class: Timeout, Err: errors.New("no answer in time")})
 }
@@ -470,7 +486,7 @@ func (u *plainConn) Closed(err error) {
 		return
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer u.unlock(c)
 	if c.r == nil || u.call.Load() != c {
 		return
 	}
@@ -485,7 +501,7 @@ func (u *plainConn) Closed(err error) {
 		r.AnswerEnd(nil)
 		return
 	}
-	f := &Failure{Class: Reset, Err: err, Reused: u.served > 0 && !u.started}
+	f := &Failure{Class: Reset, Err: err, Reused: u.served > 0 && !u.started, Unsent: !u.wrote}
 	if errors.Is(err, netio.ErrOverflow) {
 		f.Class = Overflow
 	} else if errors.Is(err, netio.ErrWriteTimeout) {
@@ -494,16 +510,16 @@ func (u *plainConn) Closed(err error) {
 	c.fail(f)
 }
 
-// drop takes a connection out of the pool's free list.
-func (p *Pool) drop(u *plainConn) {
+// drop takes a connection out of the pool's free list. It reports whether it was there: who takes it out owns it.
+func (p *Pool) drop(u *plainConn) bool {
 	p.mu.Lock()
-	for i, v := range p.free {
-		if v == u {
-			p.free = append(p.free[:i], p.free[i+1:]...)
-			break
-		}
+	defer p.mu.Unlock()
+	i := slices.Index(p.free, u)
+	if i < 0 {
+		return false
 	}
-	p.mu.Unlock()
+	p.free = slices.Delete(p.free, i, i+1)
+	return true
 }
 
 var (

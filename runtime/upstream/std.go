@@ -8,13 +8,18 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/gwc-dev/gwc/runtime/http1"
 )
+
+// stallTimeout is how long a TLS server may take no byte of a request's body; netio has the same for clear text.
+const stallTimeout = 30 * time.Second
 
 // maxBodyQueue is how many request bytes may wait for a TLS server before the exchange is told to pause (by
 // Call.Queued) and, at sixteen times that, given up.
@@ -49,6 +54,9 @@ type stdCall struct {
 
 	cond   *sync.Cond
 	paused bool
+
+	connected bool // the transport has a connection
+	sent      bool // the request is complete
 }
 
 var (
@@ -60,6 +68,8 @@ func startStd(p *Pool, c *Call, q *Request, t Timeouts) {
 	ctx, stop := context.WithCancelCause(context.Background())
 	s := &stdCall{p: p, c: c, t: t, stop: stop, cond: sync.NewCond(c.mu)}
 	c.t = s
+	s.wait = time.AfterFunc(s.left(t.Connect), func() { stop(errSlow) })
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: s.gotConn})
 	u, err := url.ParseRequestURI(string(q.Target))
 	if err != nil {
 		u = &url.URL{Path: "/"}
@@ -72,12 +82,15 @@ func startStd(p *Pool, c *Call, q *Request, t Timeouts) {
 	}
 	switch {
 	case q.Length > 0 || q.Length == Chunked:
-		s.body = &bodyQueue{drained: s.drained}
+		s.body = &bodyQueue{drained: s.drained, taken: s.taken}
 		s.body.cond.L = &s.body.mu
 		req.Body = s.body
 		req.ContentLength = q.Length
 	case q.Length == 0:
 		req.Body = http.NoBody
+		s.sent = true
+	default:
+		s.sent = true
 	}
 	go s.run(req)
 }
@@ -97,13 +110,7 @@ func parseFields(b []byte) http.Header {
 
 func (s *stdCall) run(req *http.Request) {
 	defer s.stop(errCancel)
-	if s.t.Connect > 0 || s.t.FirstByte > 0 || !s.t.Deadline.IsZero() {
-		d := s.t.Connect + s.t.FirstByte
-		s.c.mu.Lock()
-		s.wait = time.AfterFunc(s.left(d), func() { s.stop(errSlow) })
-		s.c.mu.Unlock()
-		defer s.wait.Stop()
-	}
+	defer s.wait.Stop()
 	resp, err := s.p.rt.RoundTrip(req)
 	if err != nil {
 		s.fail(req.Context(), err, true)
@@ -112,7 +119,7 @@ func (s *stdCall) run(req *http.Request) {
 	defer resp.Body.Close()
 	h := responseHead(resp)
 	s.c.mu.Lock()
-	defer s.c.mu.Unlock()
+	defer s.p.unlock(s.c, func() { s.stop(errCancel) })
 	s.p.connected(true)
 	if s.c.r == nil {
 		return
@@ -134,9 +141,7 @@ func (s *stdCall) run(req *http.Request) {
 		if s.c.r == nil {
 			return
 		}
-		if s.wait != nil {
-			s.wait.Reset(s.left(s.t.Idle))
-		}
+		s.wait.Reset(s.left(s.t.Idle))
 		s.c.mu.Unlock()
 		n, err := resp.Body.Read(b)
 		s.c.mu.Lock()
@@ -176,9 +181,42 @@ func (s *stdCall) left(d time.Duration) time.Duration {
 	return d
 }
 
-func (s *stdCall) fail(ctx context.Context, err error, connecting bool) {
+// gotConn is the transport's call when it has a connection, new or pooled: what is waited for is now the request's
+// body, whose pace is the client's, and then the first byte of the answer.
+func (s *stdCall) gotConn(httptrace.GotConnInfo) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
+	s.connected = true
+	s.arm()
+}
+
+// arm sets the timer for what comes before the answer.
+func (s *stdCall) arm() {
+	switch {
+	case s.c.r == nil || !s.connected:
+	case s.sent:
+		s.wait.Reset(s.left(s.t.FirstByte))
+	default:
+		s.wait.Reset(s.left(0))
+	}
+}
+
+// taken is called by the body queue, with its mutex, when the transport has taken a piece: what is waited for next is
+// the server, while something is left, or its answer, or else the client.
+func (s *stdCall) taken(left int, ended bool) {
+	d := time.Duration(0)
+	switch {
+	case left > 0:
+		d = stallTimeout
+	case ended:
+		d = s.t.FirstByte
+	}
+	s.wait.Reset(s.left(d))
+}
+
+func (s *stdCall) fail(ctx context.Context, err error, connecting bool) {
+	s.c.mu.Lock()
+	defer s.p.unlock(s.c, nil)
 	s.failLocked(ctx, err, connecting)
 }
 
@@ -189,6 +227,10 @@ func (s *stdCall) failLocked(ctx context.Context, err error, connecting bool) {
 	switch {
 	case context.Cause(ctx) == errSlow:
 		f.Class, f.Err = Timeout, errSlow
+		if d := s.t.Deadline; connecting && !s.connected && (d.IsZero() || time.Now().Before(d)) {
+			f.Class = Connect
+			s.p.connected(false)
+		}
 	case connecting && (errors.As(err, &op) && op.Op == "dial" || errors.As(err, &cert)):
 		f.Class = Connect
 		s.p.connected(false)
@@ -199,10 +241,10 @@ func (s *stdCall) failLocked(ctx context.Context, err error, connecting bool) {
 // drained is called by the body queue, without its mutex, when the transport has taken everything.
 func (s *stdCall) drained() {
 	s.c.mu.Lock()
+	defer s.p.unlock(s.c, func() { s.stop(errCancel) })
 	if s.c.r != nil {
 		s.c.r.RequestDrained()
 	}
-	s.c.mu.Unlock()
 }
 
 func (s *stdCall) write(b []byte) {
@@ -218,6 +260,8 @@ func (s *stdCall) write(b []byte) {
 func (s *stdCall) end([]http1.Field) {
 	if s.body != nil {
 		s.body.finish(io.EOF)
+		s.sent = true
+		s.arm()
 	}
 }
 
@@ -249,6 +293,7 @@ type bodyQueue struct {
 	waiting bool // q was over the bound: its owner waits for drained
 	err     error
 	drained func()
+	taken   func(left int, ended bool)
 }
 
 func (q *bodyQueue) push(b []byte) int {
@@ -294,6 +339,7 @@ func (q *bodyQueue) Read(b []byte) (int, error) {
 		q.q = nil
 		q.waiting = false
 	}
+	q.taken(len(q.q), q.err != nil)
 	q.mu.Unlock()
 	if tell {
 		go q.drained() // the exchange's mutex may be held by somebody who pushes
@@ -325,7 +371,7 @@ func trailerFields(t http.Header) []http1.Field {
 			h.Append(name, v)
 		}
 	}
-	return h.Fields
+	return slices.DeleteFunc(h.Fields, func(f http1.Field) bool { return f.ID != http1.Other || f.Hop }) // as http1.Body does
 }
 
 var _ carrier = (*stdCall)(nil)

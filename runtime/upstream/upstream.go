@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,11 +80,13 @@ func (c Class) String() string {
 }
 
 // Failure is why a call failed. Reused tells that the connection had served other calls: a Reset before the first
-// answer byte may then only mean that the server had just closed it.
+// answer byte may then only mean that the server had just closed it. Unsent tells that no byte of the request had been
+// given to the connection: the server cannot have done anything.
 type Failure struct {
 	Class  Class
 	Err    error
 	Reused bool
+	Unsent bool
 }
 
 // Error returns the class and the cause.
@@ -181,6 +184,24 @@ func (c *Call) Resume() {
 	if c.r != nil {
 		c.t.resume()
 	}
+}
+
+// unlock ends an event of a call. It is deferred, and contains a panic of the receiver: where the call is not over, it
+// fails, and everybody else goes on. broken, if not nil, ends what carries the call.
+func (p *Pool) unlock(c *Call, broken func()) {
+	if v := recover(); v != nil {
+		p.reg.panicked(v, debug.Stack())
+		p.broken(c, broken)
+	}
+	c.mu.Unlock()
+}
+
+func (p *Pool) broken(c *Call, broken func()) {
+	defer func() { _ = recover() }() // a receiver that is broken may break again
+	if broken != nil {
+		broken()
+	}
+	c.fail(&Failure{Class: Protocol})
 }
 
 func (c *Call) fail(f *Failure) {
