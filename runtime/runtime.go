@@ -214,7 +214,7 @@ func (g *gateway) open(a *artifact.Artifact) error {
 		Metrics: g.metrics,
 		Meter:   &meter.Meter{},
 	}
-	g.pipe = pipeline.New(g.calls, g.metrics)
+	g.pipe = pipeline.New(g.calls, g.metrics, g.panicked)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"time"
@@ -14,8 +15,10 @@ import (
 
 // apiFlow proxies one operation: head rewritten, body bytes through, both ways at the pace of the slower side.
 //
-// Another endpoint is tried only while nothing can have been done twice: after a failure to connect, or, for an
-// idempotent method (RFC 9110 §9.2.2) without an answer byte, after a pooled connection turned out to be closed.
+// Another endpoint is tried only while nothing can have been done twice: after a failure before any byte of the request
+// was sent (no connection, or a pooled one that was closed already), or, for an idempotent method (RFC 9110 §9.2.2)
+// without an answer byte, after a pooled connection turned out to be closed. A timeout is no such failure: it has used
+// up what the caller wants to wait. And the request's body so far must still be at hand.
 type apiFlow struct {
 	exchange
 	req      upstream.Request
@@ -27,6 +30,7 @@ type apiFlow struct {
 	target   []byte
 	query    []byte
 	kept     []byte // request body so far, while a retry could need it
+	trailers []http1.Field
 	keeping  bool
 	ended    bool // the request is complete
 	hasQuery bool
@@ -39,7 +43,7 @@ func newAPIFlow(p *Pipeline) *apiFlow { return &apiFlow{exchange: exchange{p: p}
 // recycle gives the flow back. Nothing may hold it any more.
 func (f *apiFlow) recycle() {
 	f.clear()
-	f.call = nil
+	f.call, f.trailers = nil, nil
 	if cap(f.kept) > keptBody {
 		f.kept = nil
 	}
@@ -65,7 +69,7 @@ func (f *apiFlow) run(q *engine.Request) engine.Exchange {
 func (f *apiFlow) forward(b []byte, q *engine.Request) []byte {
 	for i := range q.Fields {
 		fl := &q.Fields[i]
-		if fl.Hop {
+		if fl.Hop || ourKey(f.s, fl) {
 			continue
 		}
 		switch fl.ID {
@@ -132,7 +136,7 @@ func (f *apiFlow) attempt() bool {
 		f.call.Write(f.kept)
 	}
 	if f.ended {
-		f.call.End(nil)
+		f.call.End(f.trailers)
 	}
 	return true
 }
@@ -165,6 +169,11 @@ func (f *apiFlow) Body(b []byte) {
 // BodyEnd implements [engine.Exchange].
 func (f *apiFlow) BodyEnd(trailers []http1.Field) {
 	f.ended = true
+	if f.keeping {
+		for i := range trailers {
+			f.trailers = append(f.trailers, http1.Field{Name: bytes.Clone(trailers[i].Name), Value: bytes.Clone(trailers[i].Value)})
+		}
+	}
 	f.call.End(trailers)
 }
 
@@ -181,16 +190,27 @@ func (f *apiFlow) Flush() {
 func (f *apiFlow) Gone(err error) {
 	f.call.Cancel()
 	f.gone(err)
-	f.done(0, "aborted")
+	f.done(f.answered(), "aborted")
 	f.finish()
 	f.recycle()
+}
+
+// answered is the status of the upstream's answer, 0 where none has come.
+func (f *apiFlow) answered() int {
+	if f.headOut {
+		return f.rec.Status
+	}
+	return 0
 }
 
 // gone notes in the record that the client ended the exchange.
 func (x *exchange) gone(err error) {
 	x.rec.Error = "client_abort"
-	if errors.Is(err, engine.ErrBody) || errors.Is(err, engine.ErrTimeout) {
+	switch {
+	case errors.Is(err, engine.ErrBody) || errors.Is(err, engine.ErrTimeout):
 		x.rec.Error = "request"
+	case errors.Is(err, engine.ErrPanic):
+		x.rec.Error = "internal"
 	}
 	if !x.headOut {
 		switch {
@@ -230,7 +250,7 @@ func (x *exchange) answerFields(h *http1.Head, bodiless bool) []byte {
 		}
 		switch fl.ID {
 		case http1.ContentLength:
-			if !bodiless {
+			if !bodiless || h.Status == http.StatusNoContent { // RFC 9110 §8.6
 				continue
 			}
 		case http1.TransferEncoding, http1.XRequestID, http1.XGwc:
@@ -249,7 +269,12 @@ func (x *exchange) answerFields(h *http1.Head, bodiless bool) []byte {
 func (f *apiFlow) Interim(h *http1.Head) {
 	var b []byte
 	for i := range h.Fields {
-		if fl := &h.Fields[i]; !fl.Hop {
+		fl := &h.Fields[i]
+		switch fl.ID {
+		case http1.ContentLength, http1.TransferEncoding, http1.XRequestID, http1.XGwc:
+			continue
+		}
+		if !fl.Hop {
 			b = append(append(append(append(b, fl.Name...), ": "...), fl.Value...), "\r\n"...)
 		}
 	}
@@ -295,7 +320,7 @@ func (f *apiFlow) AnswerEnd(trailers []http1.Field) {
 // AnswerFail implements [upstream.Receiver].
 func (f *apiFlow) AnswerFail(e *upstream.Failure) {
 	class := e.Class.String()
-	f.done(0, class)
+	f.done(f.answered(), class)
 	if f.headOut {
 		f.rec.Error = errorClass(e.Class)
 		c := f.c
@@ -304,7 +329,7 @@ func (f *apiFlow) AnswerFail(e *upstream.Failure) {
 		c.Abort()
 		return
 	}
-	again := e.Class == upstream.Connect || e.Class == upstream.Reset && e.Reused && idempotent(f.rec.Method)
+	again := e.Class == upstream.Connect || e.Class == upstream.Reset && (e.Unsent || e.Reused && idempotent(f.rec.Method))
 	complete := f.keeping || f.req.Length == upstream.NoBody || f.rec.BytesIn == 0
 	if again && complete {
 		if e.Class == upstream.Reset && f.endpoint < 64 {

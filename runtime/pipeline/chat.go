@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,17 @@ type chatFlow struct {
 	prepErr *dialect.Error
 	call    *upstream.Call
 	sentAt  time.Time
+	upAt    int  // how much of up was written
+	upEnd   bool // all of it
+
+	turn      int            // targets looked at so far, refused ones included; the next is turn modulo their number
+	made      int            // calls made: what retry.attempts counts
+	refused   uint64         // targets, by index, that cannot express the request; at most 64 are told apart
+	refusal   *dialect.Error // of the first of them
+	failure   *dialect.Error // the last call's: the answer, if no other target gives a better one
+	class     string         // its class
+	failedAt  *snapshot.Target
+	notBefore []time.Time // by target: until when it asked not to be called
 
 	mode       answerMode
 	status     int
@@ -57,13 +69,11 @@ type chatFlow struct {
 	late       *dialect.Error // an error after the head was sent
 
 	// Methods as values, bound once: each binding would be an allocation.
-	emit                                 func(*dialect.Event)
-	doScan, doScanned, doPrepare, doSend func()
+	emit                                            func(*dialect.Event)
+	doScan, doScanned, doPrepare, doSend, doAttempt func()
 
 	busy     bool // a goroutine or timer works for the flow; it must not be reused
 	left     bool // the exchange is over while busy
-	complete bool // the request's body has arrived
-	tooBig   bool
 	upPaused bool
 }
 
@@ -78,7 +88,7 @@ const (
 func newChatFlow(p *Pipeline) *chatFlow {
 	f := &chatFlow{exchange: exchange{p: p}}
 	f.emit = f.event
-	f.doScan, f.doScanned, f.doPrepare, f.doSend = f.scan, f.scanned, f.prepare, f.send
+	f.doScan, f.doScanned, f.doPrepare, f.doSend, f.doAttempt = f.scan, f.scanned, f.prepare, f.send, f.attempt
 	return f
 }
 
@@ -90,6 +100,7 @@ func (f *chatFlow) recycle() {
 	f.clear()
 	f.call, f.enc, f.dec, f.neutral, f.model, f.target = nil, nil, nil, nil, nil, nil
 	f.early, f.late, f.prepErr, f.scanErr, f.secret, f.retryAfter = nil, nil, nil, nil, "", ""
+	f.refusal, f.failure, f.failedAt = nil, nil, nil
 	if cap(f.body) > keptBody {
 		f.body = nil
 	}
@@ -104,7 +115,8 @@ func (f *chatFlow) recycle() {
 
 func (f *chatFlow) run(q *engine.Request) engine.Exchange {
 	f.body, f.errBody = f.body[:0], f.errBody[:0]
-	f.complete, f.tooBig, f.busy, f.left, f.upPaused = false, false, false, false, false
+	f.busy, f.left, f.upPaused = false, false, false
+	f.turn, f.made, f.refused, f.notBefore = 0, 0, 0, f.notBefore[:0]
 	if q.Length > maxChat {
 		f.refuseSize()
 		return nothing{}
@@ -132,7 +144,6 @@ func (f *chatFlow) Body(b []byte) {
 
 // BodyEnd implements [engine.Exchange].
 func (f *chatFlow) BodyEnd([]http1.Field) {
-	f.complete = true
 	f.do(f.doScan, f.doScanned)
 }
 
@@ -150,11 +161,53 @@ func (f *chatFlow) do(work, then func()) {
 	f.busy = true
 	mu := f.mu
 	go func() {
-		work()
+		v, stack := caught(work)
 		mu.Lock()
 		defer mu.Unlock()
+		defer f.contain()
+		if v != nil {
+			f.crash(v, stack)
+			return
+		}
 		f.back(then)
 	}()
+}
+
+// caught runs work and returns the panic that ended it, if one did.
+func caught(work func()) (v any, stack []byte) {
+	defer func() {
+		if v = recover(); v != nil {
+			stack = debug.Stack()
+		}
+	}()
+	work()
+	return nil, nil
+}
+
+// contain is deferred where the pipeline itself is the caller of a flow, with the exchange's mutex held: a panic ends
+// the exchange and not the process.
+func (f *chatFlow) contain() {
+	if v := recover(); v != nil {
+		f.crash(v, debug.Stack())
+	}
+}
+
+// crash ends an exchange after a panic. The flow is not used again.
+func (f *chatFlow) crash(v any, stack []byte) {
+	defer func() { _ = recover() }() // what is broken may break again
+	f.p.panicked(v, stack)
+	if f.over {
+		return
+	}
+	if f.call != nil {
+		f.call.Cancel()
+	}
+	f.rec.Error = "internal"
+	if !f.headOut {
+		f.rec.Status = http.StatusInternalServerError
+	}
+	f.finish()
+	f.c.Abort()
 }
 
 // later runs then under the exchange's mutex after d.
@@ -164,6 +217,7 @@ func (f *chatFlow) later(d time.Duration, then func()) {
 	time.AfterFunc(d, func() {
 		mu.Lock()
 		defer mu.Unlock()
+		defer f.contain()
 		f.back(then)
 	})
 }
@@ -222,9 +276,10 @@ func (f *chatFlow) refuse(e *dialect.Error) {
 	f.recycle()
 }
 
-// attempt prepares the request for the next target and sends it.
+// attempt prepares the request for the target whose turn it is and sends it.
 func (f *chatFlow) attempt() {
-	f.target = &f.model.Targets[f.rec.NAttempt%len(f.model.Targets)]
+	f.target = &f.model.Targets[f.turn%len(f.model.Targets)]
+	f.turn++
 	f.do(f.doPrepare, f.doSend)
 }
 
@@ -262,9 +317,10 @@ func (f *chatFlow) prepare() {
 // send starts the call.
 func (f *chatFlow) send() {
 	if f.prepErr != nil {
-		f.refuse(f.prepErr)
+		f.skip()
 		return
 	}
+	f.made++
 	t := f.target
 	p := t.Provider
 	f.secret = p.Credential()
@@ -299,10 +355,56 @@ func (f *chatFlow) send() {
 	f.rec.NAttempt++
 	f.rec.Provider, f.rec.UpstreamModel = p.Name, t.Model
 	f.status, f.retryAfter, f.early, f.late = 0, "", nil, nil
+	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
 	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
+	f.upAt, f.upEnd = 0, false
 	f.call = p.Pool.Start(f.mu, f, &f.req, to)
-	f.call.Write(f.up)
+	f.upload()
+}
+
+// upload writes the request's body at the pace at which the provider takes it.
+func (f *chatFlow) upload() {
+	for f.upAt < len(f.up) {
+		if f.upAt > 0 && f.call.Queued() > highWater {
+			return // RequestDrained goes on
+		}
+		n := min(len(f.up)-f.upAt, uploadPiece)
+		f.call.Write(f.up[f.upAt : f.upAt+n])
+		f.upAt += n
+	}
+	f.upEnd = true
 	f.call.End(nil)
+}
+
+// skip passes over a target that cannot express the request. The caller hears of it only if no target can.
+func (f *chatFlow) skip() {
+	i := (f.turn - 1) % len(f.model.Targets)
+	if i < 64 {
+		f.refused |= 1 << i
+	}
+	if f.refusal == nil {
+		f.refusal = f.prepErr
+	}
+	if n := f.rec.NAttempt; n < calllog.MaxAttempts {
+		f.rec.Attempts[n] = calllog.Attempt{Provider: f.target.Provider.Name, Model: f.target.Model, Target: f.target.Provider.Pool.Addr(), Error: "request"}
+		f.rec.NAttempt++
+	}
+	switch {
+	case i < 64 && f.next():
+	case f.failure != nil:
+		f.giveUp()
+	default:
+		f.target = nil // none was called
+		f.refuse(f.refusal)
+	}
+}
+
+// giveUp answers with the error of the last call.
+func (f *chatFlow) giveUp() {
+	f.target = f.failedAt
+	f.rec.Error = f.class
+	f.scrub(f.failure)
+	f.refuse(f.failure)
 }
 
 // done notes the end of an attempt.
@@ -315,27 +417,65 @@ func (f *chatFlow) done(status int, class, outcome string) {
 	f.target.Metrics.Attempt(outcome, d)
 }
 
-// again starts another attempt where the model's retry allows one. wait is what the provider asked to wait for.
-func (f *chatFlow) again(on bool, wait string) bool {
-	n := f.rec.NAttempt
-	if !on || n >= f.model.Attempts || n >= calllog.MaxAttempts {
+// again starts another attempt where on and the model's retry allow one, or answers with e. class is the record's error
+// class.
+func (f *chatFlow) again(on bool, e *dialect.Error, class string) {
+	f.failure, f.class, f.failedAt = e, class, f.target
+	f.wait(e.RetryAfter)
+	if !on || f.made >= f.model.Attempts || !f.next() {
+		f.giveUp()
+	}
+}
+
+// wait notes how long the target asked to be left alone (RFC 9110 §10.2.3: seconds or a date).
+func (f *chatFlow) wait(value string) {
+	if value == "" {
+		return
+	}
+	var until time.Time
+	if s, err := strconv.ParseUint(value, 10, 31); err == nil {
+		until = time.Now().Add(time.Duration(s) * time.Second)
+	} else if until, err = http.ParseTime(value); err != nil {
+		return
+	}
+	for len(f.notBefore) < len(f.model.Targets) {
+		f.notBefore = append(f.notBefore, time.Time{})
+	}
+	f.notBefore[(f.turn-1)%len(f.model.Targets)] = until
+}
+
+// next goes on to the next target that can express the request: at once to one that was not called yet, after a pause
+// to one that was, and not at all where it asks for longer than a caller would wait. It reports false when there is
+// none.
+func (f *chatFlow) next() bool {
+	if f.rec.NAttempt >= calllog.MaxAttempts {
 		return false
 	}
-	round := n / len(f.model.Targets)
-	if round == 0 {
-		f.attempt()
+	n := len(f.model.Targets)
+	for range n {
+		i := f.turn % n
+		if i < 64 && f.refused&(1<<i) != 0 {
+			f.turn++
+			continue
+		}
+		round := f.turn / n
+		if round == 0 {
+			f.attempt()
+			return true
+		}
+		d := min(backOff<<(round-1), maxBackOff)
+		if i < len(f.notBefore) {
+			asked := time.Until(f.notBefore[i])
+			if asked > maxBackOff {
+				f.turn++
+				continue
+			}
+			d = max(d, asked)
+		}
+		f.later(d, f.doAttempt)
 		return true
 	}
-	// The same target once more: not at once, and not at all where it asks for longer than a caller would wait.
-	d := min(200*time.Millisecond<<(round-1), 2*time.Second)
-	if s, err := strconv.Atoi(wait); err == nil {
-		if s > 2 {
-			return false
-		}
-		d = max(d, time.Duration(s)*time.Second)
-	}
-	f.later(d, f.attempt)
-	return true
+	return false
 }
 
 // Gone implements [engine.Exchange].
@@ -345,6 +485,7 @@ func (f *chatFlow) Gone(err error) {
 		f.call.Cancel()
 		if !f.busy {
 			f.observe()
+			f.counted()
 			f.done(f.status, "aborted", "aborted")
 		}
 	}
@@ -361,7 +502,11 @@ func (f *chatFlow) Drained() {
 }
 
 // RequestDrained implements [upstream.Receiver].
-func (f *chatFlow) RequestDrained() {}
+func (f *chatFlow) RequestDrained() {
+	if !f.upEnd {
+		f.upload()
+	}
+}
 
 // Interim implements [upstream.Receiver].
 func (f *chatFlow) Interim(*http1.Head) {}
@@ -453,6 +598,10 @@ func (f *chatFlow) AnswerBody(b []byte) {
 	switch f.mode {
 	case answerError:
 		f.errBody = append(f.errBody, b[:min(len(b), maxError-len(f.errBody))]...)
+		if len(f.errBody) == maxError {
+			f.call.Cancel() // nobody wants to hear more of it
+			f.providerError(f.decodeError())
+		}
 	case answerPass:
 		if f.hide {
 			f.out = f.tap.Filter(f.out[:0], b)
@@ -475,6 +624,10 @@ func (f *chatFlow) AnswerBody(b []byte) {
 			return
 		}
 		f.sendOut()
+		if f.late != nil {
+			f.call.Cancel() // after an error nothing follows, whatever the provider does with its connection
+			f.endTranslated()
+		}
 	}
 }
 
@@ -520,7 +673,7 @@ func (f *chatFlow) AnswerEnd([]http1.Field) {
 		}
 		if !f.head.Stream {
 			f.done(f.status, "", "ok")
-			f.target.Metrics.Tokens(f.rec.Tokens.Input, f.rec.Tokens.Output, f.rec.Tokens.CacheRead, f.rec.Tokens.CacheWrite, f.rec.Tokens.Reasoning)
+			f.counted()
 			f.answer(http.StatusOK, "application/json", f.target.Header, f.enc.Body(f.out[:0]))
 			f.recycle()
 			return
@@ -546,12 +699,18 @@ func (f *chatFlow) end(class string) {
 		outcome = "protocol"
 	}
 	f.done(f.status, class, outcome)
-	t := &f.rec.Tokens
-	f.target.Metrics.Tokens(t.Input, t.Output, t.CacheRead, t.CacheWrite, t.Reasoning)
+	f.counted()
 	c := f.c
 	f.finish()
 	f.recycle()
 	c.End(nil)
+}
+
+// counted adds the attempt's tokens to the metrics.
+func (f *chatFlow) counted() {
+	if t := &f.rec.Tokens; f.rec.HasTokens {
+		f.target.Metrics.Tokens(t.Input, t.Output, t.CacheRead, t.CacheWrite, t.Reasoning)
+	}
 }
 
 // observe takes what the tap has read aside.
@@ -582,7 +741,9 @@ func (f *chatFlow) decodeError() *dialect.Error {
 // scrub removes the credential in use from what a provider says.
 func (f *chatFlow) scrub(e *dialect.Error) {
 	if f.secret != "" {
-		e.Message = strings.ReplaceAll(e.Message, f.secret, "[redacted]")
+		for _, s := range []*string{&e.Message, &e.Type, &e.Code, &e.Param} {
+			*s = strings.ReplaceAll(*s, f.secret, "[redacted]")
+		}
 	}
 }
 
@@ -597,12 +758,7 @@ func (f *chatFlow) providerError(e *dialect.Error) {
 		outcome, on = "5xx", f.model.RetryOn.ServerError
 	}
 	f.done(e.Status, "status", outcome)
-	if f.again(on, e.RetryAfter) {
-		return
-	}
-	f.scrub(e)
-	f.rec.Error = "upstream_status"
-	f.refuse(e)
+	f.again(on, e, "upstream_status")
 }
 
 // AnswerFail implements [upstream.Receiver].
@@ -610,12 +766,18 @@ func (f *chatFlow) AnswerFail(e *upstream.Failure) {
 	if f.headOut {
 		f.rec.Error = errorClass(e.Class)
 		if f.mode == answerTranslate {
+			if f.enc.Done() { // all has been said: only the connection ended badly
+				f.rec.Error = ""
+				f.end("")
+				return
+			}
 			f.dec.Finish(f.emit) // tells the caller in its own dialect that the answer broke off
 			f.sendOut()
 			f.end(e.Class.String())
 			return
 		}
 		f.observe()
+		f.counted()
 		f.rec.Error = errorClass(e.Class)
 		f.done(f.status, e.Class.String(), e.Class.String())
 		c := f.c
@@ -628,6 +790,14 @@ func (f *chatFlow) AnswerFail(e *upstream.Failure) {
 		f.providerError(f.decodeError()) // its body broke off, but what it said stands
 		return
 	}
+	if e.Unsent && e.Class == upstream.Reset && f.rec.NAttempt < calllog.MaxAttempts-1 {
+		// A connection of the pool was closed before anything was sent: this attempt was none.
+		f.done(0, e.Class.String(), e.Class.String())
+		f.made--
+		f.turn--
+		f.attempt()
+		return
+	}
 	f.failed(e.Class)
 }
 
@@ -638,12 +808,9 @@ func (f *chatFlow) failed(c upstream.Class) {
 	if c == upstream.Timeout {
 		on = f.model.RetryOn.Timeout
 	}
-	if f.again(on, "") {
-		return
-	}
 	status, detail := failureAnswer(c)
-	f.rec.Error = errorClass(c)
-	f.refuse(&dialect.Error{Status: status, Type: "api_error", Code: f.rec.Error, Message: strings.Replace(detail, "upstream", "provider", 1)})
+	class := errorClass(c)
+	f.again(on, &dialect.Error{Status: status, Type: "api_error", Code: class, Message: strings.Replace(detail, "upstream", "provider", 1)}, class)
 }
 
 var (

@@ -13,6 +13,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -32,13 +33,16 @@ import (
 )
 
 const (
-	highWater  = 256 << 10 // bytes queued towards one side above which the other is paused
-	inlineWork = 64 << 10  // bodies up to this are scanned and translated where they arrive, also on a poller
-	maxChat    = 32 << 20  // body of an AI request
-	maxAnswer  = 64 << 20  // body of an AI answer that has to be collected for translation
-	maxError   = 64 << 10  // body of an AI error that is read
-	keptBody   = 64 << 10  // request body kept so that an API call can be made again at another endpoint
-	statusGone = 499       // the client went away before the answer's head was sent (nginx's number)
+	highWater   = 256 << 10              // bytes queued towards one side above which the other is paused
+	inlineWork  = 64 << 10               // bodies up to this are scanned and translated where they arrive, also on a poller
+	maxChat     = 32 << 20               // body of an AI request
+	maxAnswer   = 3 << 20                // body of an AI answer that has to be collected for translation; a connection's queue holds it
+	maxError    = 64 << 10               // body of an AI error that is read
+	keptBody    = 64 << 10               // request body kept so that an API call can be made again at another endpoint
+	uploadPiece = 64 << 10               // an AI request's body is written in pieces of this size
+	backOff     = 200 * time.Millisecond // before a target is called for the second time; doubles with each round
+	maxBackOff  = 2 * time.Second        // what a caller is made to wait at most, also where a provider asks for more
+	statusGone  = 499                    // the client went away before the answer's head was sent (nginx's number)
 )
 
 // Pipeline serves exchanges on the current snapshot.
@@ -48,6 +52,7 @@ type Pipeline struct {
 	metrics        *telemetry.Metrics
 	unmatchedRoute *telemetry.Route
 	inflight       atomic.Int64
+	panicked       func(v any, stack []byte)
 
 	idPrefix [10]byte
 	idNext   atomic.Uint64
@@ -57,9 +62,10 @@ type Pipeline struct {
 	plain sync.Pool
 }
 
-// New makes a pipeline without a snapshot: until [Pipeline.Swap] it answers 503.
-func New(log *calllog.Log, m *telemetry.Metrics) *Pipeline {
-	p := &Pipeline{log: log, metrics: m, unmatchedRoute: m.Route("unmatched")}
+// New makes a pipeline without a snapshot: until [Pipeline.Swap] it answers 503. panicked is told of panics on the
+// goroutines of the pipeline's own, which cost their exchange and not the process.
+func New(log *calllog.Log, m *telemetry.Metrics, panicked func(v any, stack []byte)) *Pipeline {
+	p := &Pipeline{log: log, metrics: m, unmatchedRoute: m.Route("unmatched"), panicked: panicked}
 	var seed [6]byte
 	rand.Read(seed[:])
 	b := binary.BigEndian.Uint64(append([]byte{0, 0}, seed[:]...))
@@ -316,6 +322,24 @@ func credentialOf(f *http1.Field) []byte {
 		}
 	}
 	return nil
+}
+
+// keyPrefix begins every key that gwc makes.
+const keyPrefix = "gwc_"
+
+// ourKey tells whether a field carries a key of this gateway, or what looks like one: unknown, expired, revoked, or
+// sent to a route that asks for none. Such a field is not forwarded, since the server behind has no business with it.
+func ourKey(s *snapshot.Snapshot, f *http1.Field) bool {
+	switch f.ID {
+	case http1.Authorization, http1.XAPIKey, http1.XGoogAPIKey:
+	default:
+		return false
+	}
+	if i := bytes.Index(f.Value, []byte(keyPrefix)); i == 0 || i > 0 && (f.Value[i-1] == ' ' || f.Value[i-1] == '\t') {
+		return true
+	}
+	v := credentialOf(f)
+	return len(v) > 0 && s.Keys[sha256.Sum256(v)] != nil
 }
 
 // authenticate finds the key. A request may carry other credentials (for the server behind), but two that are
