@@ -52,7 +52,7 @@ type Attempt struct {
 	Target   string
 	Status   int
 	Duration time.Duration
-	Error    string // "", "connect", "timeout", "status", "protocol", "aborted"
+	Error    string // "", "connect", "timeout", "status", "protocol", "overflow", "aborted", "request"
 }
 
 // Tokens by kind, in the inside convention of the dialects: Input includes CacheRead and CacheWrite; Output includes
