@@ -64,6 +64,9 @@ func TestReloadUnderLoad(t *testing.T) {
 	if testing.Short() {
 		reloads = 10
 	}
+	if os.Getenv("GWC_SOAK") != "" {
+		reloads = 2000
+	}
 	up := newScripted(t)
 	up.on("/base/t/load", answerWith("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
 	repo := thingsRepo("", up.url())

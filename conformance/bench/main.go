@@ -3,7 +3,7 @@
 // Command bench measures what a gateway costs, beside nginx and HAProxy doing the same job on the same machine in the
 // same minutes.
 //
-//	go run ./bench [--rounds N] [--secs D] [--only a,b] [--short] [--json FILE]
+//	go run ./bench [--bin DIR] [--rounds N] [--secs D] [--only a,b] [--short] [--json FILE]
 //
 // The first number is CPU time of the proxy's processes per request, from the scheduler's nanosecond counts: client,
 // upstream and proxy share a few cores, so requests per second would measure all three. Absolute times say little
@@ -44,6 +44,7 @@ type options struct {
 	sizes  []int         // of the repositories that are built
 	only   []string      // scenarios
 	out    string
+	binDir string
 	env    []string // of the gateway
 	short  bool
 	peers  bool // without the gateway
@@ -60,8 +61,9 @@ func main() {
 		}
 	}
 	var o options
+	flag.StringVar(&o.binDir, "bin", "", "folder with gwc and gwcd; they are built when it is not given")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the medians of them are shown")
-	flag.DurationVar(&o.secs, "secs", 3*time.Second, "length of one measured run")
+	flag.DurationVar(&o.secs, "secs", 2*time.Second, "length of one measured run")
 	flag.Float64Var(&o.rate, "rate", 4000, "requests a second of the open loop")
 	flag.IntVar(&o.idle, "idle", 10_000, "idle connections to hold")
 	only := flag.String("only", "", "comma-separated scenarios, of: "+strings.Join(scenarioNames(), ", "))
@@ -103,6 +105,9 @@ func run(o options) error {
 	}
 	defer os.RemoveAll(dir)
 	var bin rig.Binaries
+	if o.binDir != "" {
+		os.Setenv("GWC_BIN", o.binDir)
+	}
 	if !o.peers {
 		if bin, err = rig.Find(dir); err != nil {
 			return err

@@ -27,7 +27,7 @@ import (
 // Binaries is where gwc and gwcd are.
 type Binaries struct{ GWC, GWCD string }
 
-// Find returns the binaries in $GWC_BIN, or builds them from the sources beside this module into dir. Building is
+// Find returns the binaries in the folder $GWC_BIN, or builds them from the sources beside this module into dir. Building is
 // the default because a suite that judges yesterday's binaries is worse than none; the build cache makes it cheap.
 func Find(dir string) (Binaries, error) {
 	if bin := os.Getenv("GWC_BIN"); bin != "" {

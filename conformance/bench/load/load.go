@@ -149,8 +149,12 @@ func Run(p Plan) (Result, error) {
 				res.Bad++
 			}
 			res.Done++
-			if t := time.Now(); t.Sub(start) >= p.Warm {
+			t := time.Now()
+			if t.Sub(start) >= p.Warm {
 				latencies = append(latencies, float64(t.Sub(c.due).Nanoseconds())/1e3)
+			}
+			if period == 0 && t.Before(end) {
+				send(t) // at once, not when the batch is over: bursts would flatter proxies that like them
 			}
 		}
 	}
