@@ -213,6 +213,11 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stop := context.AfterFunc(r.Context(), func() { c.leave(io.EOF) })
 	defer stop()
 	reading := make(chan struct{})
+	c.mu.Lock()
+	if c.x == nil {
+		hasBody = false // answered already: net/http reads the rest of the body over, or closes
+	}
+	c.mu.Unlock()
 	if hasBody {
 		go func() {
 			defer close(reading)

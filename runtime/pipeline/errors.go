@@ -65,7 +65,7 @@ func (x *exchange) noModel(name string) {
 	if len(name) > 128 {
 		name = name[:128]
 	}
-	x.rec.Error = "request"
+	x.rec.Error, x.rec.Model = "request", name
 	x.answer(http.StatusNotFound, "application/json", nil, openaichat.AppendError(nil, &dialect.Error{
 		Status: http.StatusNotFound, Type: "invalid_request_error", Code: "model_not_found", Param: "model",
 		Message: "The model " + strconv.Quote(name) + " does not exist or this key has no access to it",

@@ -125,7 +125,7 @@ func (d *Decoder) Finish(emit func(*dialect.Event)) {
 		d.body = nil
 		return
 	}
-	if d.split.End(&d.sse) {
+	if d.split.End(&d.sse) && jsonscan.Valid(d.sse.Data) == nil { // what was cut is no event that cannot be read
 		d.event(emit)
 	}
 	switch {
@@ -156,11 +156,14 @@ func (d *Decoder) fail(emit func(*dialect.Event), err *dialect.Error) {
 	d.end(emit)
 }
 
-// event reads one event of a stream. What is not JSON is ignored, as are types that are not known: the API's
-// versioning policy allows new ones.
+// event reads one event of a stream. Types that are not known are ignored: the API's versioning policy allows new ones.
+// What is not JSON breaks the answer off: a piece of it is lost, and without it the rest would look whole.
 func (d *Decoder) event(emit func(*dialect.Event)) {
 	data := d.sse.Data
 	if jsonscan.Valid(data) != nil {
+		if !d.stopped {
+			d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's stream holds an event that cannot be read."})
+		}
 		return
 	}
 	// The type comes first in practice; the members that depend on it are read afterwards.
