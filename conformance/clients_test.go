@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -79,6 +80,12 @@ type officialGo struct{ openai.Client }
 
 func newOfficialGo(url, key string) officialGo {
 	return officialGo{openai.NewClient(option.WithBaseURL(url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0))}
+}
+
+// officialOver is the same on a connection of its own kind, which trusts the certificate of this run.
+func officialOver(url, key string, http2 bool) officialGo {
+	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: certificate.pool}, ForceAttemptHTTP2: http2}
+	return officialGo{openai.NewClient(option.WithBaseURL(url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0), option.WithHTTPClient(&http.Client{Transport: tr}))}
 }
 
 func (c officialGo) params(r request) openai.ChatCompletionNewParams {

@@ -163,7 +163,7 @@ func TestCallRecords(t *testing.T) {
 		{"tenant":"acme","app":"web","key":"web-1","route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":200,
 		 "attempts":[{"provider":"claude","model":"claude-sonnet-4-5","status":200}],"model":"translated","provider":"claude","upstream_model":"claude-sonnet-4-5",
 		 "stream":false,"tokens":{"input":55,"output":12},"stop_reason":"tool_calls"},
-		{"tenant":"acme","app":"web","key":"web-1","route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":404,"model":"unheard-of","error":"request"},
+		{"tenant":"acme","app":"web","key":"web-1","route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":404,"model":"unheard-of","stream":false,"error":"request"},
 		{"route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":401,"error":"auth"},
 		{"method":"POST","path":"/nowhere","status":404,"error":"route"}]`), &want); err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func main() {
 	flag.Parse()
 	o.sizes = []int{100, 1_000, 10_000}
 	if o.short {
-		o.rounds, o.secs, o.rate, o.idle, o.sizes = 1, 300*time.Millisecond, 1000, 200, []int{100}
+		o.rounds, o.secs, o.rate, o.idle, o.sizes = 1, 150*time.Millisecond, 1000, 200, []int{100}
 	}
 	for _, s := range strings.FieldsFunc(*only, func(r rune) bool { return r == ',' }) {
 		if !slices.Contains(scenarioNames(), s) {
