@@ -347,6 +347,24 @@ func TestEveryEngineCarriesTrailers(t *testing.T) {
 	})
 }
 
+func TestEveryEngineGoesOnAfterABodyThatWasNotWanted(t *testing.T) {
+	fronts(t, func(t *testing.T, f *front) {
+		if f.h2 {
+			t.Skip("one connection, one stream of bytes: HTTP/1.1")
+		}
+		c := f.dial(t)
+		io.WriteString(c, "POST /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /now HTTP/1.1\r\nHost: a\r\n\r\n")
+		br := bufio.NewReader(c)
+		for _, want := range []int{401, 200} {
+			resp, err := http.ReadResponse(br, nil)
+			if err != nil || resp.StatusCode != want {
+				t.Fatalf("%v, %v; want %d", resp, err, want)
+			}
+			io.Copy(io.Discard, resp.Body)
+		}
+	})
+}
+
 func TestEveryEngineStreamsWhileTheRequestGoesOn(t *testing.T) {
 	fronts(t, func(t *testing.T, f *front) {
 		c := f.client()

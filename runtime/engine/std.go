@@ -194,9 +194,6 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &stdClient{s: s, w: w, rc: http.NewResponseController(w)}
 	c.cond = sync.NewCond(&c.mu)
-	if r.ProtoMajor == 1 {
-		c.rc.EnableFullDuplex()
-	}
 	length := r.ContentLength
 	hasBody := r.Body != nil && r.Body != http.NoBody
 	switch {
@@ -219,6 +216,9 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.mu.Unlock()
 	if hasBody {
+		if r.ProtoMajor == 1 {
+			c.rc.EnableFullDuplex()
+		}
 		go func() {
 			defer close(reading)
 			c.read(r)
@@ -393,8 +393,10 @@ func (c *stdClient) serve(r *http.Request) {
 			started = true
 			h := c.w.Header()
 			set(h, fields)
-			if _, ok := h["Date"]; !ok {
-				h["Date"] = nil
+			for _, own := range [...]string{"Date", "Content-Type"} { // net/http would add them
+				if _, ok := h[own]; !ok {
+					h[own] = nil
+				}
 			}
 			if length >= 0 {
 				h.Set("Content-Length", strconv.FormatInt(length, 10))

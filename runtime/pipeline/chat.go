@@ -248,6 +248,7 @@ func (f *chatFlow) scanned() {
 		f.refuse(&dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Param: "model", Message: "you must provide a model parameter"})
 		return
 	}
+	f.rec.Stream = f.head.Stream
 	m := f.s.Models[string(f.head.Model)]
 	if m == nil || f.key != nil && !f.key.App.Models[m.Name] {
 		f.noModel(string(f.head.Model))
@@ -256,7 +257,6 @@ func (f *chatFlow) scanned() {
 	}
 	f.model = m
 	f.rec.Model = m.Name
-	f.rec.Stream = f.head.Stream
 	f.attempt()
 }
 
