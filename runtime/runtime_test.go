@@ -17,6 +17,7 @@ import (
 	goruntime "runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,6 +39,7 @@ type repo struct {
 	calls     string
 	api2      bool // one more route, to tell artifacts apart
 	creds     []string
+	engine    string // of the listener; netpoll where empty
 }
 
 func (r repo) artifact(t testing.TB) *artifact.Artifact {
@@ -69,6 +71,9 @@ func (r repo) artifact(t testing.TB) *artifact.Artifact {
 	if r.anthropic != "" {
 		a.Providers = append(a.Providers, artifact.Provider{Name: "claude", Kind: "anthropic", BaseURL: r.anthropic, Credentials: r.creds, Timeouts: to})
 		a.Models = append(a.Models, artifact.Model{Name: "smart", Strategy: "priority", Targets: []artifact.Target{{Provider: 0, Model: "claude-sonnet-4-5"}}, Retry: artifact.Retry{Attempts: 1}, MaxTokens: 100})
+	}
+	if r.engine != "" {
+		a.Gateway.Listeners[0].Engine = r.engine
 	}
 	if len(r.openai) > 0 {
 		m := artifact.Model{Name: "fast", Strategy: "priority", Retry: r.retry, MaxTokens: 100}
@@ -131,22 +136,28 @@ type running struct {
 	dir, file  string
 	url, admin string
 	info       Info
-	log        *bytes.Buffer
+	log        *logBuffer
 	stop       func() error
 }
 
 func run(t testing.TB, r repo, o Options) *running {
 	t.Helper()
-	g := &running{dir: t.TempDir(), log: &bytes.Buffer{}}
+	return runBytes(t, r.bytes(t), o)
+}
+
+// runBytes runs an encoded artifact.
+func runBytes(t testing.TB, b []byte, o Options) *running {
+	t.Helper()
+	g := &running{dir: t.TempDir(), log: &logBuffer{}}
 	g.file = filepath.Join(g.dir, "gateway.gwca")
-	if err := os.WriteFile(g.file, r.bytes(t), 0o600); err != nil {
+	if err := os.WriteFile(g.file, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready := make(chan Info, 1)
 	done := make(chan error, 1)
 	o.Path, o.Ready = g.file, func(i Info) { ready <- i }
-	o.Log = slog.New(slog.NewTextHandler(&lockedWriter{w: g.log}, nil))
+	o.Log = slog.New(slog.NewTextHandler(g.log, nil))
 	go func() { done <- Run(ctx, o) }()
 	select {
 	case g.info = <-ready:
@@ -176,11 +187,23 @@ func run(t testing.TB, r repo, o Options) *running {
 	return g
 }
 
-type lockedWriter struct {
-	w io.Writer
+// logBuffer is read while the gateway still writes to it.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
 }
 
-func (l *lockedWriter) Write(b []byte) (int, error) { return l.w.Write(b) } // slog's handler serialises writes
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
 
 // do sends a request with the test key and returns the answer and its body.
 func (g *running) do(t testing.TB, method, path, body string, header ...string) (*http.Response, string) {

@@ -378,8 +378,7 @@ func (sc *serverConn) feed(b []byte) int {
 				sc.refuseStatus(bad)
 			} else {
 				x.Gone(ErrBody)
-				sc.nc.Abort()
-				sc.closing = true
+				sc.cut()
 			}
 			return -1
 		}
@@ -471,8 +470,7 @@ func (sc *serverConn) Timeout() {
 		sc.x = nil
 		x.Gone(ErrTimeout)
 		if sc.headOut {
-			sc.closing = true
-			sc.nc.Abort()
+			sc.cut()
 		} else {
 			sc.refuseStatus(&http1.Error{Status: http.StatusRequestTimeout, Reason: "the request's body did not arrive in time"})
 		}
@@ -630,9 +628,7 @@ func (sc *serverConn) End(trailers []http1.Field) {
 	}
 	sc.x = nil
 	if !sc.noBody && !sc.chunked && sc.length > 0 {
-		sc.flush()
-		sc.closing = true
-		sc.nc.Abort() // shorter than announced: only a cut connection says so
+		sc.cut() // shorter than announced
 		return
 	}
 	if sc.paused {
@@ -665,9 +661,20 @@ func (sc *serverConn) goOn() {
 // Abort implements [Client].
 func (sc *serverConn) Abort() {
 	sc.x = nil
-	sc.closing = true
-	sc.flush()
-	sc.nc.Abort()
+	sc.cut()
+}
+
+// cut ends the connection in the middle of an answer. One with chunks or a length tells by itself that it is not
+// complete, so what came before the cut, the answers of earlier pipelined requests among it, is still sent. One that
+// lasts until the connection closes needs an RST to look broken.
+func (sc *serverConn) cut() {
+	if sc.headOut && !sc.noBody && !sc.chunked && sc.length == Unknown {
+		sc.closing = true
+		sc.flush()
+		sc.nc.Abort()
+		return
+	}
+	sc.close()
 }
 
 // Queued implements [Client].
