@@ -19,12 +19,14 @@ func examples(a *artifact.Artifact, i runtime.Info, secret, owner, root string) 
 	if len(names) == 0 {
 		return ""
 	}
-	base := "http://" + local(i.Listeners[names[0]])
-	flags := "-s"
-	for _, l := range a.Gateway.Listeners {
-		if l.Name == names[0] && l.TLS != nil {
-			base, flags = "https://"+local(i.Listeners[names[0]]), "-sk"
-		}
+	// The first listener in clear text, which needs no certificate to be trusted; else the first.
+	secure := func(name string) bool {
+		return slices.ContainsFunc(a.Gateway.Listeners, func(l artifact.Listener) bool { return l.Name == name && l.TLS != nil })
+	}
+	name := names[max(0, slices.IndexFunc(names, func(n string) bool { return !secure(n) }))]
+	base, flags := "http://"+local(i.Listeners[name]), "-s"
+	if secure(name) {
+		base, flags = "https://"+local(i.Listeners[name]), "-sk"
 	}
 	line := func(comment, format string, args ...any) {
 		fmt.Fprintf(&b, "\n# %s\n%s\n", comment, fmt.Sprintf(format, args...))

@@ -26,7 +26,8 @@ func newInit(s streams) *cobra.Command {
 		Long: `init writes a repository that builds as it is: a CUE module with the language beside it, one model, one API, one
 tenant with an app, and a CI file. It prints the app's key once.
 
-In a folder that is a repository already it only writes the language anew, so that it fits this release.`,
+In a folder that is a repository already it only writes the language anew, so that it fits this release, and the CUE
+module where there is none.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := "."
@@ -68,7 +69,14 @@ func moduleName(base string) string {
 
 func initialize(dir, module string, s streams) error {
 	if isRoot(dir) {
-		if err := writeNew(dir, scaffold.Schema(), true); err != nil {
+		files := scaffold.Schema()
+		// Files that were begun by hand may lack the module, without which `cue vet` finds no imports.
+		const name = "cue.mod/module.cue"
+		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(name))); errors.Is(err, fs.ErrNotExist) {
+			files = maps.Clone(files)
+			files[name] = scaffold.Files(scaffold.Options{Module: module})[name]
+		}
+		if err := writeNew(dir, files, true); err != nil {
 			return err
 		}
 		s.say("%s is a repository already; wrote the language of this release into its cue.mod", dir)

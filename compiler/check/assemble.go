@@ -50,7 +50,28 @@ func assemble(units []*unit, report *diag.Report) *Config {
 			Help:    []string{`add gateway: listeners: main: address: "127.0.0.1:8080"`},
 		})
 	}
+	*report = withoutHalves(*report)
 	return c
+}
+
+// withoutHalves takes out what is missing in objects that two units define: each has only its half of the fields.
+func withoutHalves(report diag.Report) diag.Report {
+	twice := map[string]bool{}
+	for _, d := range report.All() {
+		if d.Code == codeTwice {
+			twice[join(d.Path)] = true
+		}
+	}
+	if len(twice) == 0 {
+		return report
+	}
+	var out diag.Report
+	for _, d := range report.All() {
+		if d.Code != codeMissing || len(d.Path) != 3 || !twice[join(d.Path[:2])] {
+			out.Add(d)
+		}
+	}
+	return out
 }
 
 func startOf(file string) diag.Span {
@@ -220,6 +241,15 @@ func (m *merger) api(n *node, name string) API {
 }
 
 func (m *merger) tenant(n *node, name string) Tenant {
+	if own := m.unit.tenant; own != "" && own != name {
+		m.report.Add(diag.Diagnostic{
+			Code:    codePlatform,
+			Summary: fmt.Sprintf("tenant %q stands in the folder of tenant %q, expected in its own or among the platform's files", name, own),
+			Path:    []string{"tenants", name},
+			Primary: diag.Label{Span: n.at.key},
+			Help:    []string{fmt.Sprintf("move it to tenants/%s/tenant.cue", name)},
+		})
+	}
 	out := Tenant{Owners: texts(n.get("owners")), Apps: map[string]App{}}
 	m.repeated(n.get("owners").elems, "tenants", name, "owners")
 	for appName, a := range n.get("apps").fields {

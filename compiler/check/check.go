@@ -18,6 +18,7 @@ package check
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -37,7 +38,7 @@ import (
 const renewAfter = 50
 
 // Check evaluates the units of a repository and holds them against the language. Config is nil if the report has an
-// error. One Sources must not be checked twice at the same time (see [load.Sources]).
+// error, and where load could not read a file of a unit: later stages would miss the names that stand in it. One Sources must not be checked twice at the same time (see [load.Sources]).
 func Check(src *load.Sources) (*Config, diag.Report) {
 	results := make([]*unit, len(src.Units))
 	next := make(chan int)
@@ -65,7 +66,8 @@ func Check(src *load.Sources) (*Config, diag.Report) {
 		report.Merge(u.report)
 	}
 	cfg := assemble(results, &report)
-	if report.Failed() {
+	broken := slices.ContainsFunc(results, func(u *unit) bool { return u.broken })
+	if broken || report.Failed() {
 		return nil, report
 	}
 	return cfg, report
@@ -219,7 +221,13 @@ func folded(report diag.Report) diag.Report {
 			c.summary = "" // It begins with the data path.
 		}
 		if i, seen := first[c]; seen {
-			again[i] = append(again[i], strings.Join(d.Path, "."))
+			switch path := strings.Join(d.Path, "."); {
+			case path == "":
+			case len(list[i].Path) == 0:
+				list[i].Path = d.Path
+			default:
+				again[i] = append(again[i], path)
+			}
 			continue
 		}
 		first[c] = len(list)

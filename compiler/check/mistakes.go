@@ -50,8 +50,8 @@ const (
 )
 
 // unknownField reports a field that the language does not have there, or not yet. It returns the field that was most
-// likely meant, "" if it knows none.
-func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Type) string {
+// likely meant, "" if it knows none. taken are the fields that others of the struct's unknown fields were meant for.
+func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Type, taken []string) string {
 	at := w.where(v)
 	path := append(slices.Clone(w.path), label)
 	if slices.Contains(t.Reserved, label) {
@@ -83,11 +83,16 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 	if later, soon := diag.Nearest(label, t.Reserved); soon && !ok && d.Primary.Text == "" {
 		d.Primary.Text = fmt.Sprintf("did you mean %q? It is not built yet", later)
 	}
+	// A name that resembles none, in a struct that lacks exactly one field: it stands for that one.
+	guess := false
+	if lacking := missingFields(parent, t, taken); !ok && d.Primary.Text == "" && len(lacking) == 1 {
+		near, ok, guess = lacking[0], true, true
+	}
 	if ok {
 		d.Primary.Text = fmt.Sprintf("did you mean %q?", near)
 		if text, ok := w.labelText(v, near); ok {
 			d.Fixes = []diag.Fix{{
-				Title: fmt.Sprintf("rename %q to %q", label, near), Safe: !parent.LookupPath(cue.MakePath(cue.Str(near))).Exists(),
+				Title: fmt.Sprintf("rename %q to %q", label, near), Safe: !guess && !parent.LookupPath(cue.MakePath(cue.Str(near))).Exists(),
 				Edits: []diag.Edit{{Span: at.key, New: text}},
 			}}
 		}
@@ -95,6 +100,18 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 	d.Notes = []string{fmt.Sprintf("allowed: %s          (schema: %s)", strings.Join(names, ", "), t.At)}
 	w.report(d)
 	return near
+}
+
+// missingFields returns the fields that a struct must have and that no file sets, but for those in taken.
+func missingFields(parent cue.Value, t *language.Type, taken []string) []string {
+	var names []string
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		if f.Required && !slices.Contains(taken, f.Name) && !parent.LookupPath(cue.MakePath(cue.Str(f.Name))).Exists() {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // ownerOf returns the field of a struct in which a label would be known: people write `auth` beside `policies`.
@@ -214,11 +231,20 @@ func (w *walker) isKind(v cue.Value, t *language.Type, want cue.Kind) bool {
 }
 
 func (w *walker) wrongType(v cue.Value, t *language.Type, f *language.Field) {
-	w.report(diag.Diagnostic{
+	is := v.IncompleteKind()
+	d := diag.Diagnostic{
 		Code:    codeType,
-		Summary: fmt.Sprintf("%s is %s, expected %s", w.name(), kindWord(v.IncompleteKind()), expected(t, f)),
+		Summary: fmt.Sprintf("%s is %s, expected %s", w.name(), kindWord(is), expected(t, f)),
 		Primary: diag.Label{Span: firstLine(w.at.value), Secret: secret(t)},
-	})
+	}
+	n, err := v.Int64()
+	switch {
+	case is == cue.BytesKind:
+		d.Help = []string{"put the text in double quotes: single quotes are for bytes"}
+	case t.Is == "duration" && err == nil && n > 0:
+		d.Help = []string{fmt.Sprintf(`write it in quotes, with its unit: "%ds"`, n)}
+	}
+	w.report(d)
 }
 
 func (w *walker) incomplete(t *language.Type, f *language.Field) {
@@ -319,14 +345,18 @@ func expected(t *language.Type, f *language.Field) string {
 }
 
 func oneOf(values []string) string {
+	if len(values) == 1 {
+		return list(values)
+	}
+	return "one of " + list(values)
+}
+
+func list(values []string) string {
 	quoted := make([]string, len(values))
 	for i, v := range values {
 		quoted[i] = strconv.Quote(v)
 	}
-	if len(quoted) == 1 {
-		return quoted[0]
-	}
-	return "one of " + strings.Join(quoted, ", ")
+	return strings.Join(quoted, ", ")
 }
 
 func kindWord(k cue.Kind) string {

@@ -254,7 +254,11 @@ func (w *walker) scalar(v cue.Value, t *language.Type, f *language.Field) *node 
 
 func (w *walker) text(v cue.Value, n *node, t *language.Type, f *language.Field) *node {
 	if f != nil && slices.Contains(f.Reserved, n.str) {
-		w.report(notYet(n.str, firstLine(w.at.value), nil))
+		d := notYet(n.str, firstLine(w.at.value), nil)
+		if len(t.Values) > 0 {
+			d.Notes = []string{"built so far: " + list(t.Values)}
+		}
+		w.report(d)
 		return nil
 	}
 	if t.Shape == language.Enum {
@@ -398,8 +402,13 @@ func (w *walker) label(label string, v cue.Value, t *language.Type) {
 // vendorsSecret holds the headers, in lower case, in which vendors expect their keys.
 var vendorsSecret = map[string]bool{
 	"authorization": true, "proxy-authorization": true, "x-api-key": true, "api-key": true, "x-goog-api-key": true,
-	"cookie": true, "x-auth-token": true, "x-amz-security-token": true,
+	"cookie": true, "x-auth-token": true, "x-amz-security-token": true, "ocp-apim-subscription-key": true,
+	"cf-aig-authorization": true, "helicone-auth": true,
 }
+
+// secretForm matches values that are credentials whatever their header is called: with an authentication scheme before
+// them, or beginning as the keys of gwc and of vendors do.
+var secretForm = regexp.MustCompile(`^\s*((?i:bearer|basic|token)\s+\S{8,}|(gwc_|sk-|sk_|AIza|xai-|gsk_|hf_|ghp_|AKIA)[A-Za-z0-9_-]{12,})`)
 
 // headers checks what a map of headers has beyond its labels and values.
 func (w *walker) headers(order []string, values map[string]cue.Value) {
@@ -407,7 +416,8 @@ func (w *walker) headers(order []string, values map[string]cue.Value) {
 	for _, name := range order {
 		lower := strings.ToLower(name)
 		at := w.where(values[name])
-		if vendorsSecret[lower] {
+		value, _ := values[name].String()
+		if vendorsSecret[lower] || secretForm.MatchString(value) {
 			w.report(diag.Diagnostic{
 				Code:    codeSecret,
 				Summary: fmt.Sprintf("header %q carries a secret, expected headers without secrets", name),

@@ -115,7 +115,7 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 		f, known := t.Field(label)
 		switch {
 		case !known:
-			meant = append(meant, w.unknownField(v, it.Value(), label, t))
+			meant = append(meant, w.unknownField(v, it.Value(), label, t, meant))
 			reserved = reserved || slices.Contains(t.Reserved, label)
 			continue
 		case len(w.path) == 0 && label == "gateway" && w.unit.tenant != "":

@@ -35,6 +35,7 @@ const (
 	codeUnused     diag.Code = "GWC2013" // a definition that nobody uses
 	codeReserved   diag.Code = "GWC2014" // an API with a reserved name
 	codeNeverLimit diag.Code = "GWC2015" // a limit that another one makes void
+	codeNotOwn     diag.Code = "GWC2016" // an API in the folder of a tenant that does not own it
 )
 
 // Link returns the program with its references resolved. Where the report has an error the program is of use only to
@@ -158,6 +159,8 @@ func (l *linker) upstreams() {
 					tenants = names(l.p.Tenants, tenantName)
 				}
 				l.unknown(codeOwner, "tenant", fmt.Sprintf("owner of API %q", a.Name), a.Owner.Name, tenants, "apis", a.Name, "owner")
+			} else {
+				l.ownFolder(a)
 			}
 		}
 		if a.Name == "ai" {
@@ -168,6 +171,22 @@ func (l *linker) upstreams() {
 		}
 	}
 	l.p.APIs = apis
+}
+
+// ownFolder finds an API that says it is another tenant's than the one whose folder it stands in: that tenant's
+// reviewers never saw it.
+func (l *linker) ownFolder(a *ir.API) {
+	path := []string{"apis", a.Name, "owner"}
+	at := l.p.Places.Value(path...)
+	below, ok := strings.CutPrefix(at.File, "tenants/")
+	folder, _, deeper := strings.Cut(below, "/")
+	if !ok || !deeper || folder == a.Owner.Name {
+		return
+	}
+	l.report.Add(diag.Diagnostic{Code: codeNotOwn, Severity: diag.Error, Path: path,
+		Summary: fmt.Sprintf("API %q stands in the folder of tenant %q and says that tenant %q owns it", a.Name, folder, a.Owner.Name),
+		Primary: diag.Label{Span: at},
+		Help:    []string{fmt.Sprintf("leave owner out, or move the API to tenants/%s", a.Owner.Name)}})
 }
 
 func (l *linker) apps() {
@@ -375,8 +394,8 @@ func (l *linker) basePath(a *ir.API) diag.Span {
 
 func (l *linker) unused() {
 	warn := func(kind, name, why string) {
-		if l.missing[kind] {
-			return // perhaps this is what an unknown name was to be
+		if l.missing[kind] || l.missing["model"] && kind == "provider" {
+			return // perhaps this is what an unknown name was to be, or what such a thing would use
 		}
 		l.report.Add(diag.Diagnostic{Code: codeUnused, Severity: diag.Warning, Path: []string{kind + "s", name},
 			Summary: fmt.Sprintf("%s %q is not used: %s", kind, name, why),

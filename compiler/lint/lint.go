@@ -1,5 +1,5 @@
 // Package lint holds opinions about a program that is correct: what is open, what cannot work well, what will stop
-// working soon. All of them are warnings, each with a code of its own that can be waived.
+// working soon. All of them are warnings, each with a code of its own.
 //
 // A linked program and the time enter; a report leaves. The time is an argument because stages never read the clock:
 // it judges expiries here and enters nothing else. Rules are functions in one table; a rule looks at one kind of
@@ -116,7 +116,7 @@ func (l *linter) openMutation() {
 	for _, k := range order {
 		g := groups[k]
 		d := diag.Diagnostic{Secondary: []diag.Label{{Span: g.at, Text: g.ops[0]}},
-			Help: []string{`leave "auth" out, so that a key is needed, or waive the rule where this is meant`}}
+			Help: []string{`leave "auth" out, so that a key is needed`}}
 		if len(g.ops) == 1 {
 			d.Summary = fmt.Sprintf("anybody may call %s of API %q without a key", g.ops[0], g.path[1])
 		} else {
@@ -176,11 +176,11 @@ func (l *linter) expiry() {
 		case left <= 0:
 			l.warn(codeExpired, path, diag.Diagnostic{
 				Summary: fmt.Sprintf("key %q of app %q expired on %s", k.ID, app.Name, day),
-				Help:    []string{"remove the key, or put a new one beside it with `gwc keys rotate`"}})
+				Help:    []string{fmt.Sprintf("remove the key, or put a new one beside it with `gwc keys new %s/%s`", l.p.Tenants[app.Tenant].Name, app.Name)}})
 		case left <= soon:
 			l.warn(codeExpiring, path, diag.Diagnostic{
 				Summary: fmt.Sprintf("key %q of app %q expires on %s, %s", k.ID, app.Name, day, days(left)),
-				Help:    []string{"put a new key beside it with `gwc keys rotate`"}})
+				Help:    []string{fmt.Sprintf("put a new key beside it with `gwc keys new %s/%s`", l.p.Tenants[app.Tenant].Name, app.Name)}})
 		}
 	}
 }
@@ -208,7 +208,7 @@ func (l *linter) openAdmin() {
 	}
 	l.warn(codeOpenAdmin, []string{"gateway", "admin", "address"}, diag.Diagnostic{
 		Summary: fmt.Sprintf("the admin listener %s and asks for no credentials", what),
-		Help:    []string{`listen on "127.0.0.1", or waive the rule where the network keeps others out`}})
+		Help:    []string{`listen on "127.0.0.1", or on an address that only operators can reach`}})
 }
 
 // attempts: attempts, outcomes and targets that do not fit together. Attempts beyond the number of targets are sound:

@@ -128,6 +128,11 @@ func collisions(p *ir.Program, routes []ir.Route, conflicts []match.Conflict, re
 			d.Summary = fmt.Sprintf("%s (%s %s) and %s (%s) match the same requests", what(a), a.Method, a.Path, what(b), b.Path)
 			d.Secondary = []diag.Label{{Span: a.Origin, Text: what(a) + " is here"}}
 			d.Notes = []string{fmt.Sprintf("both match %s", c.Witness)}
+			if a.API == b.API {
+				d.Help = []string{"remove one of the two from the document, or give it another path: no request says which is meant"}
+			} else {
+				d.Help = []string{"give one of the two APIs another basePath, or a host of its own"}
+			}
 		}
 		k := pair{d.Code, a.API, b.API}
 		if i, ok := at[k]; ok {

@@ -7,7 +7,8 @@ import (
 
 // Nearest returns the candidate that a writer of word most likely meant, for "did you mean". It allows about one
 // slip (an insertion, deletion, change, or two neighbours swapped) in three characters, and none where nothing is
-// that close. Case alone is the smallest slip. Between equals the first in byte order wins.
+// that close. Case alone is the smallest slip. Between equals the first in byte order wins. Where nothing is close, it
+// is the one candidate that the word abbreviates, lengthens or inflects: "addr" is "address", "policy" is "policies".
 func Nearest(word string, candidates []string) (string, bool) {
 	best, bestAt := "", 1+max(1, len(word)/3)*2
 	lower := strings.ToLower(word)
@@ -27,7 +28,30 @@ func Nearest(word string, candidates []string) (string, bool) {
 			best, bestAt = c, at
 		}
 	}
-	return best, best != ""
+	if best == "" {
+		return related(lower, candidates)
+	}
+	return best, true
+}
+
+// related returns the only candidate that begins as a word does, but for the last byte of the shorter of the two.
+func related(lower string, candidates []string) (string, bool) {
+	found := ""
+	for _, c := range candidates {
+		other := strings.ToLower(c)
+		same, short := 0, min(len(lower), len(other))
+		for same < short && lower[same] == other[same] {
+			same++
+		}
+		if other == lower || same < max(3, short-1) {
+			continue
+		}
+		if found != "" {
+			return "", false
+		}
+		found = c
+	}
+	return found, found != ""
 }
 
 // distance is the optimal string alignment distance of two strings, in bytes; a value above limit means only that it
