@@ -32,7 +32,8 @@ type Std struct {
 	mu    sync.Mutex
 	names map[net.Listener]string
 
-	open atomic.Int64
+	open   atomic.Int64 // connections
+	active atomic.Int64 // exchanges
 }
 
 type listenerKey struct{}
@@ -145,6 +146,13 @@ func (s *Std) Drain(deadline <-chan struct{}) (cut int) {
 	if s.srv.Shutdown(ctx) != nil {
 		cut = int(s.open.Load())
 		s.srv.Close()
+		// Close does not wait for the exchanges that it cut; their records must be written before the log closes.
+		for range 100 {
+			if s.active.Load() == 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
 	}
 	return cut
 }
@@ -182,6 +190,8 @@ type interim struct {
 
 // ServeHTTP implements [http.Handler].
 func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.active.Add(1)
+	defer s.active.Add(-1)
 	name, _ := r.Context().Value(listenerKey{}).(string)
 	h, bad := requestHead(r)
 	if bad != nil {
@@ -364,7 +374,7 @@ func (c *stdClient) serve(r *http.Request) {
 				c.aborted = true
 				return
 			}
-			c.status, c.fields, c.length, c.out, c.ended = c.failed, []byte("Connection: close\r\n"), 0, nil, true
+			c.status, c.fields, c.length, c.out, c.ended = c.failed, nil, 0, nil, true
 		}
 		if c.aborted || c.gone && started {
 			c.aborted = true
@@ -387,6 +397,7 @@ func (c *stdClient) serve(r *http.Request) {
 		ended := c.ended
 		status, fields, length := c.status, c.fields, c.length
 		trailers := c.trailers
+		partial := !c.bodyDone && r.ProtoMajor == 1
 		c.mu.Unlock()
 		err := error(nil)
 		if !started && status != 0 {
@@ -397,6 +408,11 @@ func (c *stdClient) serve(r *http.Request) {
 				if _, ok := h[own]; !ok {
 					h[own] = nil
 				}
+			}
+			if partial {
+				// Whoever reads the rest of the body may be interrupted in the middle of a chunk, and net/http would
+				// take what follows for the next request.
+				h.Set("Connection", "close")
 			}
 			if length >= 0 {
 				h.Set("Content-Length", strconv.FormatInt(length, 10))
