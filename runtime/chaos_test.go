@@ -427,12 +427,17 @@ func rawClient(t *testing.T, addr string, seed, first uint64, rounds int, l *led
 			}
 		})
 		br := bufio.NewReader(c)
+		dropped := false
 		for i := range batch {
 			a := &batch[i]
 			resp, body, err := readAnswer(br, a.method, slow)
 			if abort >= 0 && err != nil {
 				break // its own doing
 			}
+			if resp == nil && dropped {
+				break // the rest of a body was more than is dropped to keep a connection
+			}
+			dropped = dropped || a.chunks && play(a.id).kind == "early"
 			if e := a.judge(resp, body, err); e != nil {
 				var batched []string
 				for _, a := range batch {

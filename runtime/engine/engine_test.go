@@ -596,3 +596,48 @@ func TestDirectEngineOnTheWire(t *testing.T) {
 		}
 	})
 }
+
+// An answer that does not wait for the request's body must never make the rest of that body the next request.
+func TestABodyThatIsLeftOverIsNoRequest(t *testing.T) {
+	fronts(t, func(t *testing.T, f *front) {
+		if f.h2 {
+			t.Skip("HTTP/2 frames its streams")
+		}
+		smuggled := "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n"
+		for _, size := range []int{100, 100_000, 400_000} {
+			for round := range 5 {
+				c := f.dial(t)
+				piece := strings.Repeat(smuggled, size/len(smuggled)+1)
+				go func() {
+					fmt.Fprintf(c, "POST /refuse HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n", len(piece))
+					for b := piece; len(b) > 0; {
+						n := min(len(b), 1000+777*round)
+						if _, err := io.WriteString(c, b[:n]); err != nil {
+							return
+						}
+						b = b[n:]
+						if round%2 == 0 {
+							time.Sleep(10 * time.Microsecond)
+						}
+					}
+					io.WriteString(c, "\r\n0\r\n\r\nGET /now HTTP/1.1\r\nHost: a\r\n\r\n")
+				}()
+				br := bufio.NewReader(c)
+				resp, err := http.ReadResponse(br, nil)
+				if err != nil {
+					continue // reset before the answer was read
+				}
+				io.Copy(io.Discard, resp.Body)
+				if resp.StatusCode != 401 {
+					t.Fatal(resp.Status)
+				}
+				if resp.Close {
+					continue
+				}
+				if resp, err := http.ReadResponse(br, nil); err == nil && resp.StatusCode != 200 {
+					t.Fatalf("%d bytes: the body's rest was answered with %s", size, resp.Status)
+				}
+			}
+		}
+	})
+}

@@ -236,7 +236,7 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else {
 		close(reading)
 	}
-	c.serve(r)
+	c.serve(r, hasBody && r.ProtoMajor == 1)
 	if hasBody {
 		c.mu.Lock()
 		c.cond.Broadcast()
@@ -360,8 +360,8 @@ func (c *stdClient) push(r *http.Request, b []byte, err error) bool {
 	return true
 }
 
-// serve sends what the exchange writes, until it ends.
-func (c *stdClient) serve(r *http.Request) {
+// serve sends what the exchange writes, until it ends. reading tells that read reads the body of an HTTP/1.1 request.
+func (c *stdClient) serve(r *http.Request, reading bool) {
 	started := false
 	c.mu.Lock()
 	defer c.unlock()
@@ -397,7 +397,7 @@ func (c *stdClient) serve(r *http.Request) {
 		ended := c.ended
 		status, fields, length := c.status, c.fields, c.length
 		trailers := c.trailers
-		partial := !c.bodyDone && r.ProtoMajor == 1
+		partial := reading && !c.bodyDone
 		c.mu.Unlock()
 		err := error(nil)
 		if !started && status != 0 {
@@ -410,8 +410,8 @@ func (c *stdClient) serve(r *http.Request) {
 				}
 			}
 			if partial {
-				// Whoever reads the rest of the body may be interrupted in the middle of a chunk, and net/http would
-				// take what follows for the next request.
+				// read may have to be interrupted in the middle of a chunk, and net/http would take what follows for
+				// the next request.
 				h.Set("Connection", "close")
 			}
 			if length >= 0 {

