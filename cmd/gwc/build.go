@@ -29,7 +29,7 @@ func newBuild(s streams) *cobra.Command {
 There is no artifact where there is an error; a file that was there before stays as it was.
 
 The same files give the same bytes, on any machine.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, now, err := c.check()
 			if err != nil {
@@ -38,6 +38,9 @@ The same files give the same bytes, on any machine.`,
 			stages := compiler.Stages()
 			if stopAfter != "" && !slices.Contains(stages, stopAfter) {
 				return usage("there is no stage %q: the stages are %s", stopAfter, strings.Join(stages, ", "))
+			}
+			if output == "-" {
+				return usage("-o - names no file: an artifact is replaced in one step, which a stream cannot be")
 			}
 			if emit != "" {
 				if !slices.Contains([]string{"ir", "table", "routes"}, emit) {

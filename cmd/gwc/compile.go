@@ -269,7 +269,8 @@ func (r *compiled) source(file string) []byte {
 	return nil
 }
 
-// writeFile replaces a file in one step: readers see the old one or the new one, also after a power cut.
+// writeFile replaces a file in one step: readers see the old one or the new one, also after a power cut. A
+// file that is there keeps its mode.
 func writeFile(name string, data []byte) (err error) {
 	fail := func(err error) error {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
@@ -277,11 +278,19 @@ func writeFile(name string, data []byte) (err error) {
 		}
 		return unreachable(fmt.Errorf("cannot write %s: %w", name, cause(err)))
 	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return usage("cannot write %s: it is not a regular file", name)
+	mode := fs.FileMode(0o644)
+	to := name
+	if info, err := os.Stat(name); err == nil {
+		if !info.Mode().IsRegular() {
+			return usage("cannot write %s: it is not a regular file", name)
+		}
+		mode = info.Mode().Perm()
+		if to, err = filepath.EvalSymlinks(name); err != nil { // a link stays one
+			return fail(err)
+		}
 	}
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*")
+	dir := filepath.Dir(to)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(to)+".*")
 	if err != nil {
 		return fail(err)
 	}
@@ -292,7 +301,7 @@ func writeFile(name string, data []byte) (err error) {
 	}()
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = f.Chmod(mode)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -301,7 +310,7 @@ func writeFile(name string, data []byte) (err error) {
 		err = e
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), name)
+		err = os.Rename(f.Name(), to)
 	}
 	if err != nil {
 		return fail(err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
+	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -241,7 +242,7 @@ func (d *decision) caller() string {
 func (d *decision) limits() (l []string) {
 	if d.app >= 0 {
 		for _, x := range d.a.Apps[d.app].Limits {
-			l = append(l, fmt.Sprintf("%d requests per %s", x.Requests, x.Per))
+			l = append(l, fmt.Sprintf("%d requests per %s", x.Requests, ir.Duration(x.Per)))
 		}
 	}
 	return l

@@ -13,7 +13,7 @@ func newExplain(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain CODE",
 		Short: "Explain a finding: the rule, a failing example, the fix",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			r, ok := rules.Get(args[0])
 			if !ok {

@@ -28,7 +28,7 @@ tenant with an app, and a CI file. It prints the app's key once.
 
 In a folder that is a repository already it only writes the language anew, so that it fits this release, and the CUE
 module where there is none.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {

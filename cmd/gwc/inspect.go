@@ -14,6 +14,7 @@ import (
 
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/cmd/serve"
+	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
@@ -22,7 +23,7 @@ func newInspect(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Show what an artifact holds",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if routes && provenance {
 				return usage("--routes and --provenance exclude each other")
@@ -178,7 +179,7 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 		rows = append(rows, []string{"admin", a.Gateway.Admin})
 	}
 	if c := a.Gateway.Calls; c.Dir != "" {
-		rows = append(rows, []string{"calls", c.Dir, fmt.Sprintf("flushed every %s, segments of %d bytes", c.Flush, c.MaxBytes)})
+		rows = append(rows, []string{"calls", c.Dir, fmt.Sprintf("flushed every %s, segments of %s", ir.Duration(c.Flush), byteSize(c.MaxBytes))})
 	}
 	section("gateway", rows)
 	rows = nil
@@ -228,7 +229,8 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 	for _, k := range a.Keys {
 		until := ""
 		if k.Expires != 0 {
-			until = " until " + time.Unix(k.Expires, 0).UTC().Format(time.RFC3339)
+			// Expires is the first second after the last day on which the key works.
+			until = " until the end of " + time.Unix(k.Expires-1, 0).UTC().Format(time.DateOnly)
 		}
 		keys[k.App] = append(keys[k.App], k.ID+until)
 	}
@@ -238,7 +240,7 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 			models = append(models, a.Models[m].Name)
 		}
 		for _, l := range p.Limits {
-			limits = append(limits, fmt.Sprintf("%d per %s", l.Requests, l.Per))
+			limits = append(limits, fmt.Sprintf("%d per %s", l.Requests, ir.Duration(l.Per)))
 		}
 		slices.Sort(keys[i])
 		rows = append(rows, []string{a.Tenants[p.Tenant].Name + "/" + p.Name, "models " + orNone(models), "limits " + orNone(limits), "keys " + orNone(keys[i])})
@@ -248,6 +250,19 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 		return unreachable(err)
 	}
 	return nil
+}
+
+// byteSize writes a number of bytes as the language does: "64MB", powers of 1024.
+func byteSize(n int64) string {
+	for _, u := range []struct {
+		shift int
+		name  string
+	}{{30, "GB"}, {20, "MB"}, {10, "KB"}} {
+		if n > 0 && n&(1<<u.shift-1) == 0 {
+			return fmt.Sprintf("%d%s", n>>u.shift, u.name)
+		}
+	}
+	return render.Count(int(n), "byte")
 }
 
 func orNone(l []string) string {

@@ -44,7 +44,7 @@ func newKeysNew(s streams) *cobra.Command {
 
 With TENANT/APP the hash is added to that app in the repository. Without one, nothing is written and no repository is
 needed.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if expires != "" {
 				if _, err := time.Parse(time.DateOnly, expires); err != nil {

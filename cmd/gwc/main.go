@@ -54,6 +54,25 @@ func usage(format string, args ...any) error {
 	return &exit{code: serve.Usage, err: fmt.Errorf(format, args...)}
 }
 
+// arguments holds a command to a number of arguments, and says how it is used.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) >= least && len(args) <= most {
+			return nil
+		}
+		e := &exit{code: serve.Usage, hints: []string{"usage: " + c.UseLine()}}
+		switch {
+		case len(args) < least:
+			e.err = fmt.Errorf("%s needs %s", c.Name(), strings.TrimPrefix(c.Use, c.Name()+" "))
+		case most == 0 && c.Flags().Lookup("directory") != nil:
+			e.err = fmt.Errorf("%s takes no argument %q; -C names the repository", c.Name(), args[0])
+		default:
+			e.err = fmt.Errorf("%s takes no argument %q", c.Name(), args[most])
+		}
+		return e
+	}
+}
+
 // run is the whole program, without the process around it.
 func run(ctx context.Context, args []string, s streams) (code int) {
 	defer func() {
@@ -121,7 +140,7 @@ Exit codes: 0 clean; 1 the configuration is wrong; 4 an artifact is not to be tr
 		return &exit{code: serve.Usage, err: err, hints: []string{fmt.Sprintf("run '%s --help' for its flags", c.CommandPath())}}
 	})
 	root.AddCommand(
-		newInit(s), newVet(s), newBuild(s), newInspect(s), newTry(s), newRun(s), newServe(s), newMock(s), newKeys(s),
+		newInit(s), newVet(s), newBuild(s), newPlan(s), newInspect(s), newTry(s), newRun(s), newServe(s), newMock(s), newKeys(s),
 		newExplain(s), newRules(s), newVersion(s),
 	)
 	return root

@@ -16,7 +16,7 @@ func newMock(s streams) *cobra.Command {
 		Short: "Stand in for provider servers",
 		Long: `mock answers as the providers' servers do, with fixed but believable answers, tools, usage and streams, and with
 faults where they are asked for. It also serves a small HTTP API.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := serve.Signals(cmd.Context())
 			defer stop()

@@ -32,7 +32,7 @@ reported and the last good state goes on serving.
 
 It prints curl lines with a key that works only while the command runs. Do not use it in production: there, gwcd serves
 the artifact that was built and reviewed.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, now, err := c.check()
 			if err != nil {

@@ -13,7 +13,7 @@ func newServe(s streams) *cobra.Command {
 		Short: "Serve an artifact",
 		Long: `serve runs an artifact as gwcd does. Its folder is watched, and a new file is taken without dropping a request.
 Relative paths of the artifact are relative to its own folder. SIGTERM and SIGINT finish what is in flight.`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.Check(); err != nil {
 				return usage("%v", err)

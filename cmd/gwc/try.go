@@ -27,7 +27,7 @@ func newTry(s streams) *cobra.Command {
 prints the decision and why, with the lines of the sources, and contacts nobody.
 
 PATH may have a query and, as in http://host/path, a host. --as says which app asks; without it a key in -H counts.`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, now, err := c.check()
 			if err != nil {

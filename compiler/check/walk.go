@@ -48,8 +48,9 @@ type walker struct {
 
 // inFile finds syntax nodes of a file by where they begin.
 type inFile struct {
-	fields map[int]*ast.Field
-	exprs  map[int]ast.Node // the innermost
+	fields map[int]*ast.Field // by their labels
+	values map[int]*ast.Field // by their values
+	exprs  map[int]ast.Node   // the innermost
 }
 
 func (w *walker) report(d diag.Diagnostic) {
@@ -323,6 +324,15 @@ func (w *walker) where(v cue.Value) place {
 	if _, ok := w.unit.files[src.Pos().Filename()]; !ok {
 		return w.at
 	}
+	if _, ok := src.(*ast.Field); !ok {
+		// Of several structs that make a field CUE may name the value alone.
+		if label, ok := lastLabel(v); ok {
+			f := w.inFile(src.Pos().Filename()).values[src.Pos().Offset()]
+			if f != nil && labelled(f, label) {
+				src = f
+			}
+		}
+	}
 	if f, ok := src.(*ast.Field); ok {
 		return place{key: spanOf(f.Label), value: spanOf(f.Value)}
 	}
@@ -330,17 +340,32 @@ func (w *walker) where(v cue.Value) place {
 	return place{key: s, value: s}
 }
 
+// lastLabel returns the label of a value, if it is a field and not an element of a list.
+func lastLabel(v cue.Value) (string, bool) {
+	path := v.Path().Selectors()
+	if len(path) == 0 || path[len(path)-1].LabelType() != cue.StringLabel {
+		return "", false
+	}
+	return path[len(path)-1].Unquoted(), true
+}
+
+func labelled(f *ast.Field, label string) bool {
+	name, _, err := ast.LabelName(f.Label)
+	return err == nil && name == label
+}
+
 func (w *walker) inFile(name string) *inFile {
 	in, ok := w.nodes[name]
 	if ok {
 		return in
 	}
-	in = &inFile{fields: map[int]*ast.Field{}, exprs: map[int]ast.Node{}}
+	in = &inFile{fields: map[int]*ast.Field{}, values: map[int]*ast.Field{}, exprs: map[int]ast.Node{}}
 	if f, ok := w.unit.files[name]; ok {
 		ast.Walk(f, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.Field:
 				in.fields[n.Pos().Offset()] = n
+				in.values[n.Value.Pos().Offset()] = n
 			case ast.Expr:
 				in.exprs[n.Pos().Offset()] = n
 			}

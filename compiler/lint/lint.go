@@ -32,7 +32,7 @@ const (
 	codeSameTarget   diag.Code = "GWC5103" // a target twice
 	codeTimeoutOrder diag.Code = "GWC5104" // a timeout that another one makes void
 	codeSameEndpoint diag.Code = "GWC5106" // an endpoint twice
-	codeLoop         diag.Code = "GWC5107" // an upstream that is this gateway
+	codeLoop         diag.Code = "GWC5107" // an upstream or a provider that is this gateway
 )
 
 // soon is how long before its expiry a key is warned about.
@@ -305,32 +305,52 @@ func (l *linter) endpoints() {
 	}
 }
 
-// loop: an endpoint that is a listener of this gateway, so that a request would go round.
+// loop: an endpoint or a provider that is this gateway: on a listener a request would go round, and on the admin
+// listener callers would read what is for operators only.
 func (l *linter) loop() {
+	type door struct {
+		what, address string
+		path          []string
+	}
+	var doors []door
+	for _, ln := range l.p.Gateway.Listeners {
+		doors = append(doors, door{fmt.Sprintf("listener %q", ln.Name), ln.Address, []string{"gateway", "listeners", ln.Name, "address"}})
+	}
+	if a := l.p.Gateway.Admin; a != "" {
+		doors = append(doors, door{"admin listener", a, []string{"gateway", "admin", "address"}})
+	}
+	check := func(what, to string, path ...string) {
+		u, err := url.Parse(to)
+		if err != nil || !loopback(u.Hostname()) {
+			return
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		for _, d := range doors {
+			host, p, err := net.SplitHostPort(d.address)
+			if err != nil || p != port {
+				continue
+			}
+			if ip := net.ParseIP(host); host != "" && !loopback(host) && (ip == nil || !ip.IsUnspecified()) {
+				continue
+			}
+			l.warn(codeLoop, path, diag.Diagnostic{
+				Summary:   fmt.Sprintf("%s is this gateway's %s", what, d.what),
+				Secondary: []diag.Label{{Span: l.at(d.path), Text: "it listens here"}},
+				Help:      []string{"name the server that is to answer"}})
+			return
+		}
+	}
 	for i := range l.p.Upstreams {
 		u := &l.p.Upstreams[i]
 		for j, e := range u.Endpoints {
-			to, err := url.Parse(e.URL)
-			if err != nil {
-				continue
-			}
-			port := to.Port()
-			if port == "" {
-				port = map[string]string{"http": "80", "https": "443"}[to.Scheme]
-			}
-			for _, ln := range l.p.Gateway.Listeners {
-				host, p, err := net.SplitHostPort(ln.Address)
-				if err != nil || p != port || !loopback(to.Hostname()) {
-					continue
-				}
-				if ip := net.ParseIP(host); host != "" && !loopback(host) && (ip == nil || !ip.IsUnspecified()) {
-					continue
-				}
-				l.warn(codeLoop, []string{"upstreams", u.Name, "endpoints", strconv.Itoa(j), "url"}, diag.Diagnostic{
-					Summary:   fmt.Sprintf("endpoint %q of upstream %q is this gateway's listener %q", e.URL, u.Name, ln.Name),
-					Secondary: []diag.Label{{Span: l.at([]string{"gateway", "listeners", ln.Name, "address"}), Text: "it listens here"}},
-					Help:      []string{"name the server that is to answer"}})
-			}
+			check(fmt.Sprintf("endpoint %q of upstream %q", e.URL, u.Name), e.URL, "upstreams", u.Name, "endpoints", strconv.Itoa(j), "url")
 		}
+	}
+	for i := range l.p.Providers {
+		v := &l.p.Providers[i]
+		check(fmt.Sprintf("baseURL %q of provider %q", v.BaseURL, v.Name), v.BaseURL, "providers", v.Name, "baseURL")
 	}
 }
