@@ -240,11 +240,10 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if hasBody {
 		c.mu.Lock()
 		c.cond.Broadcast()
-		done := c.bodyDone
-		c.mu.Unlock()
-		if !done {
+		if !c.bodyDone {
 			c.rc.SetReadDeadline(time.Unix(1, 0)) // wakes a Read that waits
 		}
+		c.mu.Unlock()
 		<-reading
 	}
 	c.mu.Lock()
@@ -313,11 +312,13 @@ func (c *stdClient) read(r *http.Request) {
 			c.cond.Wait()
 		}
 		stop := c.x == nil
+		if !stop {
+			c.rc.SetReadDeadline(time.Now().Add(bodyTimeout)) // with mu, lest it undoes the one that wakes this goroutine
+		}
 		c.mu.Unlock()
 		if stop {
 			return
 		}
-		c.rc.SetReadDeadline(time.Now().Add(bodyTimeout))
 		n, err := r.Body.Read(b)
 		if !c.push(r, b[:n], err) {
 			return
