@@ -421,3 +421,105 @@ func TestTLSServers(t *testing.T) {
 		})
 	}
 }
+
+// The terms of a call while its request is on the way: the deadline holds, the first byte's time has not begun.
+func TestTermsWhileTheRequestIsSent(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		fmt.Fprint(w, len(b))
+	}))
+	srv.StartTLS()
+	defer srv.Close()
+	plain := httptest.NewServer(srv.Config.Handler)
+	defer plain.Close()
+	for _, base := range []string{plain.URL, srv.URL} {
+		for _, tt := range []struct {
+			name  string
+			to    Timeouts
+			class Class
+		}{
+			{"a slow upload is no slow answer", Timeouts{Connect: 5 * time.Second, FirstByte: 500 * time.Millisecond}, 0},
+			{"the deadline counts", Timeouts{Connect: 5 * time.Second, FirstByte: 5 * time.Second, Deadline: time.Now().Add(400 * time.Millisecond)}, Timeout},
+		} {
+			t.Run(base[:5]+" "+tt.name, func(t *testing.T) {
+				g := registry(t)
+				g.tls = srv.Client().Transport.(*http.Transport).TLSClientConfig
+				u, _ := url.Parse(base)
+				p := g.Get(u)
+				if !tt.to.Deadline.IsZero() {
+					tt.to.Deadline = time.Now().Add(400 * time.Millisecond)
+				}
+				a := newAnswer()
+				a.mu.Lock()
+				c := p.Start(&a.mu, a, &Request{Method: "POST", Target: []byte("/x"), Host: p.Host(), Length: 8}, tt.to)
+				a.mu.Unlock()
+				for range 8 {
+					time.Sleep(150 * time.Millisecond)
+					a.mu.Lock()
+					c.Write([]byte("x"))
+					c.Flush()
+					a.mu.Unlock()
+				}
+				a.mu.Lock()
+				c.End(nil)
+				a.mu.Unlock()
+				a.wait(t)
+				switch {
+				case tt.class == 0 && (a.fail != nil || a.body.String() != "8"):
+					t.Errorf("%q, %v", a.body.String(), a.fail)
+				case tt.class != 0 && (a.fail == nil || a.fail.Class != tt.class):
+					t.Errorf("failure %v", a.fail)
+				}
+			})
+		}
+	}
+}
+
+// A server that accepts and shakes no hands is one that no connection could be made to.
+func TestATLSHandshakeThatHangsIsAFailureToConnect(t *testing.T) {
+	u := server(t, func(_ int, c net.Conn, br *bufio.Reader) { io.Copy(io.Discard, br) })
+	u.Scheme = "https"
+	p := registry(t).Get(u)
+	a := newAnswer()
+	a.start(p, &Request{}, Timeouts{Connect: 200 * time.Millisecond, FirstByte: 5 * time.Second}, "")
+	a.wait(t)
+	if a.fail == nil || a.fail.Class != Connect || !p.Down(time.Now()) {
+		t.Errorf("failure %v", a.fail)
+	}
+}
+
+// A receiver with a bug costs its call, on every path by which events come.
+func TestAReceiverThatPanicsCostsItsCallOnly(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
+	srv.StartTLS()
+	defer srv.Close()
+	plain := httptest.NewServer(srv.Config.Handler)
+	defer plain.Close()
+	for _, base := range []string{plain.URL, srv.URL, "http://127.0.0.1:1"} {
+		t.Run(base[:5], func(t *testing.T) {
+			g := registry(t)
+			g.tls = srv.Client().Transport.(*http.Transport).TLSClientConfig
+			told := make(chan any, 4)
+			g.panicked = func(v any, _ []byte) { told <- v }
+			u, _ := url.Parse(base)
+			p := g.Get(u)
+			a := &breaking{answer: newAnswer()}
+			a.mu.Lock()
+			c := p.Start(&a.mu, a, &Request{Method: "GET", Target: []byte("/"), Host: p.Host(), Length: NoBody}, Timeouts{Connect: time.Second})
+			c.End(nil)
+			a.mu.Unlock()
+			select {
+			case <-told:
+			case <-time.After(10 * time.Second):
+				t.Fatal("nobody was told")
+			}
+			a.mu.Lock() // it is free again
+			a.mu.Unlock()
+		})
+	}
+}
+
+type breaking struct{ *answer }
+
+func (b *breaking) AnswerHead(*http1.Head, int64) { panic("a bug") }
+func (b *breaking) AnswerFail(*Failure)           { panic("another") }
