@@ -1,0 +1,262 @@
+package diff
+
+import "slices"
+
+// Class is how a change matters. The order is that of attention.
+type Class uint8
+
+const (
+	// Breaking: requests that were served are refused, or keys and listeners that worked no longer do.
+	Breaking Class = iota
+	// Security: who may call, what is encrypted or logged, or where credentials and contents go.
+	Security
+	// Behaviour: requests are still served, but differently.
+	Behaviour
+	// Cost: the same requests can cost more.
+	Cost
+	// Neutral: nobody's requests are decided differently.
+	Neutral
+)
+
+// String returns "breaking", "security", "behaviour", "cost" or "neutral".
+func (c Class) String() string {
+	return [...]string{"breaking", "security", "behaviour", "cost", "neutral"}[c]
+}
+
+// Classes returns all classes, in the order of attention.
+func Classes() []Class { return []Class{Breaking, Security, Behaviour, Cost, Neutral} }
+
+// ParseClass returns the class of a name.
+func ParseClass(name string) (Class, bool) {
+	i := slices.IndexFunc(Classes(), func(c Class) bool { return c.String() == name })
+	return Class(max(i, 0)), i >= 0
+}
+
+// Direction is whether a change gives or takes.
+type Direction uint8
+
+const (
+	// Level: neither.
+	Level Direction = iota
+	// Grant: an app can do what it could not.
+	Grant
+	// Revoke: an app can no longer do what it could.
+	Revoke
+	// Loosened: a policy asks less than before.
+	Loosened
+	// Tightened: a policy asks more than before.
+	Tightened
+)
+
+// String returns "", "grant", "revoke", "loosened" or "tightened".
+func (d Direction) String() string {
+	return [...]string{"", "grant", "revoke", "loosened", "tightened"}[d]
+}
+
+// Kind is what changed, such as "route-removed". Kinds are stable: they stand in fingerprints and in JSON.
+type Kind string
+
+// The kinds of changes.
+const (
+	ListenerAdded       Kind = "listener-added"
+	ListenerRemoved     Kind = "listener-removed"
+	ListenerAddress     Kind = "listener-address"
+	ListenerEngine      Kind = "listener-engine"
+	ListenerTLSOn       Kind = "listener-tls-on"
+	ListenerTLSOff      Kind = "listener-tls-off"
+	ListenerCertificate Kind = "listener-certificate"
+	AdminAddress        Kind = "admin-address"
+	CallsOn             Kind = "calls-on"
+	CallsOff            Kind = "calls-off"
+	CallsChanged        Kind = "calls-changed"
+
+	ProviderAdded       Kind = "provider-added"
+	ProviderRemoved     Kind = "provider-removed"
+	ProviderKind        Kind = "provider-kind"
+	ProviderServer      Kind = "provider-server"
+	ProviderPath        Kind = "provider-path"
+	ProviderCredentials Kind = "provider-credentials"
+	ProviderHeaders     Kind = "provider-headers"
+	ProviderTimeouts    Kind = "provider-timeouts"
+
+	ModelAdded         Kind = "model-added"
+	ModelRemoved       Kind = "model-removed"
+	ModelStrategy      Kind = "model-strategy"
+	ModelTargetAdded   Kind = "model-target-added"
+	ModelTargetRemoved Kind = "model-target-removed"
+	ModelTargetsOrder  Kind = "model-targets-order"
+	ModelAttemptsMore  Kind = "model-attempts-raised"
+	ModelAttemptsLess  Kind = "model-attempts-lowered"
+	ModelRetryOn       Kind = "model-retry-on"
+	ModelTimeouts      Kind = "model-timeouts"
+	ModelTokensMore    Kind = "model-max-tokens-raised"
+	ModelTokensLess    Kind = "model-max-tokens-lowered"
+
+	UpstreamAdded    Kind = "upstream-added"
+	UpstreamRemoved  Kind = "upstream-removed"
+	EndpointAdded    Kind = "upstream-endpoint-added"
+	EndpointRemoved  Kind = "upstream-endpoint-removed"
+	EndpointWeight   Kind = "upstream-endpoint-weight"
+	EndpointsOrder   Kind = "upstream-endpoints-order"
+	UpstreamTimeouts Kind = "upstream-timeouts"
+
+	APIAdded       Kind = "api-added"
+	APIRemoved     Kind = "api-removed"
+	APIReplaced    Kind = "api-replaced"
+	APIOwner       Kind = "api-owner"
+	APIUpstream    Kind = "api-upstream"
+	APIBasePath    Kind = "api-base-path"
+	APIHostAdded   Kind = "api-host-added"
+	APIHostRemoved Kind = "api-host-removed"
+	APIHostCovered Kind = "api-host-covered"
+	APITitle       Kind = "api-title"
+	APIVersion     Kind = "api-version"
+
+	RouteAdded     Kind = "route-added"
+	RouteOpen      Kind = "route-added-open"
+	RouteTakes     Kind = "route-takes-requests"
+	RouteRemoved   Kind = "route-removed"
+	RouteMethod    Kind = "route-method"
+	RoutePath      Kind = "route-path"
+	RouteParameter Kind = "route-parameter"
+	RouteHosts     Kind = "route-hosts"
+	RouteLoosened  Kind = "route-auth-loosened"
+	RouteTightened Kind = "route-auth-tightened"
+	RouteTimeout   Kind = "route-timeout"
+	RouteRenamed   Kind = "route-renamed"
+	RouteMoved     Kind = "route-moved"
+
+	TenantAdded   Kind = "tenant-added"
+	TenantRemoved Kind = "tenant-removed"
+	TenantOwners  Kind = "tenant-owners"
+
+	AppAdded     Kind = "app-added"
+	AppRemoved   Kind = "app-removed"
+	AppIdle      Kind = "app-without-key"
+	ModelGranted Kind = "model-granted"
+	ModelRevoked Kind = "model-revoked"
+	LimitAdded   Kind = "limit-added"
+	LimitRemoved Kind = "limit-removed"
+	LimitRaised  Kind = "limit-raised"
+	LimitLowered Kind = "limit-lowered"
+	LimitRepeats Kind = "limit-repeated"
+	KeyAdded     Kind = "key-added"
+	KeyRemoved   Kind = "key-removed"
+	KeyMoved     Kind = "key-moved"
+	KeyRenamed   Kind = "key-renamed"
+	KeyLonger    Kind = "key-expiry-later"
+	KeyShorter   Kind = "key-expiry-earlier"
+)
+
+// Rule is what is known of a kind whatever the values are.
+type Rule struct {
+	Kind      Kind
+	Class     Class
+	Direction Direction
+	Restart   bool // the running process takes it only when it is started again
+	Why       string
+}
+
+// rules is the table of classes; docs/plan.md shows it and a test compares the two.
+var rules = []Rule{
+	{ListenerAdded, Behaviour, Level, true, "the gateway can be reached at one more address"},
+	{ListenerRemoved, Breaking, Level, true, "callers of that address are refused"},
+	{ListenerAddress, Breaking, Level, true, "callers of the old address are refused"},
+	{ListenerEngine, Behaviour, Level, true, "another implementation serves the connections"},
+	{ListenerTLSOn, Breaking, Tightened, true, "callers in clear text are refused"},
+	{ListenerTLSOff, Security, Loosened, true, "keys and contents travel in clear text"},
+	{ListenerCertificate, Behaviour, Level, true, "callers see another certificate"},
+	{AdminAddress, Behaviour, Level, true, "metrics and health are found elsewhere, or not at all"},
+	{CallsOn, Neutral, Tightened, true, "exchanges are logged"},
+	{CallsOff, Security, Loosened, true, "exchanges leave no record"},
+	{CallsChanged, Neutral, Level, true, "records are written elsewhere or at other times"},
+
+	{ProviderAdded, Neutral, Level, false, "what models do with it is said of the models"},
+	{ProviderRemoved, Neutral, Level, false, "what models lose by it is said of the models"},
+	{ProviderKind, Behaviour, Level, false, "calls are made in another dialect"},
+	{ProviderServer, Security, Level, false, "credentials and prompts go to another server, or by another scheme"},
+	{ProviderPath, Behaviour, Level, false, "calls are made at other paths of the server"},
+	{ProviderCredentials, Security, Level, false, "calls are made with other credentials"},
+	{ProviderHeaders, Behaviour, Level, false, "calls carry other headers"},
+	{ProviderTimeouts, Behaviour, Level, false, "slow answers end otherwise"},
+
+	{ModelAdded, Neutral, Level, false, "nobody is refused; who may ask for it is a grant"},
+	{ModelRemoved, Breaking, Revoke, false, "whoever asks for it is refused"},
+	{ModelStrategy, Behaviour, Level, false, "targets are chosen otherwise"},
+	{ModelTargetAdded, Behaviour, Level, false, "contents may go to one more provider or model"},
+	{ModelTargetRemoved, Behaviour, Level, false, "one target less can answer"},
+	{ModelTargetsOrder, Behaviour, Level, false, "another target is asked first, at its own price"},
+	{ModelAttemptsMore, Cost, Loosened, false, "one exchange may be paid for more often"},
+	{ModelAttemptsLess, Behaviour, Tightened, false, "failures reach the caller sooner"},
+	{ModelRetryOn, Behaviour, Level, false, "other failures are tried again"},
+	{ModelTimeouts, Behaviour, Level, false, "slow answers end otherwise"},
+	{ModelTokensMore, Cost, Loosened, false, "answers may be longer where the caller sets no limit"},
+	{ModelTokensLess, Behaviour, Tightened, false, "answers may be cut where the caller sets no limit"},
+
+	{UpstreamAdded, Neutral, Level, false, "what APIs do with it is said of the APIs"},
+	{UpstreamRemoved, Neutral, Level, false, "what APIs lose by it is said of the APIs"},
+	{EndpointAdded, Behaviour, Level, false, "requests also go to another server"},
+	{EndpointRemoved, Behaviour, Level, false, "requests no longer go to that server"},
+	{EndpointWeight, Behaviour, Level, false, "the servers' shares of the requests change"},
+	{EndpointsOrder, Behaviour, Level, false, "the servers are asked in another order"},
+	{UpstreamTimeouts, Behaviour, Level, false, "slow answers end otherwise"},
+
+	{APIAdded, Neutral, Level, false, "nobody is refused; operations without a key are said apart"},
+	{APIRemoved, Breaking, Level, false, "its operations are gone"},
+	{APIReplaced, Neutral, Level, false, "another API has all of its operations"},
+	{APIOwner, Security, Level, false, "another team answers for it"},
+	{APIUpstream, Behaviour, Level, false, "its requests go to other servers"},
+	{APIBasePath, Breaking, Level, false, "the old paths are gone"},
+	{APIHostAdded, Neutral, Level, false, "it is served on one more host"},
+	{APIHostRemoved, Breaking, Level, false, "it is gone from that host"},
+	{APIHostCovered, Neutral, Level, false, "a host is no longer named, and another of its hosts takes its requests"},
+	{APITitle, Neutral, Level, false, "readers see another title"},
+	{APIVersion, Neutral, Level, false, "readers see another version"},
+
+	{RouteAdded, Neutral, Level, false, "requests that were refused are served"},
+	{RouteOpen, Security, Loosened, false, "requests without a key reach an upstream"},
+	{RouteTakes, Behaviour, Level, false, "it takes requests that another operation served"},
+	{RouteRemoved, Breaking, Level, false, "its requests are refused, or another operation takes them"},
+	{RouteMethod, Breaking, Level, false, "requests with the old method are refused"},
+	{RoutePath, Breaking, Level, false, "requests at the old path are refused, or another operation takes them"},
+	{RouteParameter, Neutral, Level, false, "a parameter has another name; the same requests match"},
+	{RouteHosts, Breaking, Level, false, "it is served on other hosts"},
+	{RouteLoosened, Security, Loosened, false, "callers need no key any more"},
+	{RouteTightened, Breaking, Tightened, false, "callers without a key are refused"},
+	{RouteTimeout, Behaviour, Level, false, "slow answers end otherwise"},
+	{RouteRenamed, Neutral, Level, false, "records and metrics have another name for it"},
+	{RouteMoved, Behaviour, Level, false, "another API serves its requests"},
+
+	{TenantAdded, Neutral, Level, false, "what its apps may do is said of the apps"},
+	{TenantRemoved, Neutral, Level, false, "what its apps lose is said of the apps"},
+	{TenantOwners, Security, Level, false, "other people answer for its files"},
+
+	{AppAdded, Security, Grant, false, "somebody new may call"},
+	{AppRemoved, Breaking, Revoke, false, "its keys no longer work"},
+	{AppIdle, Neutral, Level, false, "an app without a key comes or goes; it could not call"},
+	{ModelGranted, Security, Grant, false, "an app may ask for a model that it could not"},
+	{ModelRevoked, Breaking, Revoke, false, "an app is refused a model that it had"},
+	{LimitAdded, Behaviour, Tightened, false, "more requests can be refused"},
+	{LimitRemoved, Cost, Loosened, false, "nothing bounds these requests any more"},
+	{LimitRaised, Cost, Loosened, false, "more requests are let through"},
+	{LimitLowered, Behaviour, Tightened, false, "more requests can be refused"},
+	{LimitRepeats, Neutral, Level, false, "a limit stands more or less often, or elsewhere in the list; all hold at once"},
+	{KeyAdded, Security, Grant, false, "one more key works"},
+	{KeyRemoved, Breaking, Revoke, false, "a key no longer works"},
+	{KeyMoved, Security, Grant, false, "a key is another app's"},
+	{KeyRenamed, Neutral, Level, false, "records have another name for the key"},
+	{KeyLonger, Security, Grant, false, "a key works longer"},
+	{KeyShorter, Breaking, Revoke, false, "a key stops working earlier"},
+}
+
+// Rules returns the table of kinds.
+func Rules() []Rule { return slices.Clone(rules) }
+
+func (k Kind) rule() *Rule {
+	for i := range rules {
+		if rules[i].Kind == k {
+			return &rules[i]
+		}
+	}
+	panic("diff: kind " + string(k) + " has no rule") // a bug of this package; a test makes every kind
+}

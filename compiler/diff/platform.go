@@ -1,0 +1,349 @@
+package diff
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gwc-dev/gwc/schema/artifact"
+)
+
+// gateway compares what belongs to the process.
+func (c *comparison) gateway() {
+	x, y := &c.base.a.Gateway, &c.target.a.Gateway
+	all := Blast{Everyone: true}
+	pairs(x.Listeners, y.Listeners, func(l *artifact.Listener) string { return l.Name }, func(name string, i, j int) {
+		ch := func(k Kind, before, after, summary string, args ...any) {
+			c.add(Change{Kind: k, Subject: "listener " + name, Before: before, After: after, Blast: all,
+				Summary: fmt.Sprintf("listener %q "+summary, append([]any{name}, args...)...)})
+		}
+		if i < 0 {
+			ch(ListenerAdded, "", y.Listeners[j].Address, "is opened at %s", y.Listeners[j].Address)
+			return
+		}
+		if j < 0 {
+			ch(ListenerRemoved, x.Listeners[i].Address, "", "is closed")
+			return
+		}
+		a, b := &x.Listeners[i], &y.Listeners[j]
+		if a.Address != b.Address {
+			ch(ListenerAddress, a.Address, b.Address, "moves to %s", b.Address)
+		}
+		if a.Engine != b.Engine {
+			ch(ListenerEngine, a.Engine, b.Engine, "is served by engine %s", b.Engine)
+		}
+		switch {
+		case a.TLS == nil && b.TLS != nil:
+			ch(ListenerTLSOn, "clear text", "TLS", "speaks TLS")
+		case a.TLS != nil && b.TLS == nil:
+			ch(ListenerTLSOff, "TLS", "clear text", "no longer speaks TLS")
+		case a.TLS != nil && *a.TLS != *b.TLS:
+			ch(ListenerCertificate, a.TLS.Cert+", "+a.TLS.Key, b.TLS.Cert+", "+b.TLS.Key, "has another certificate or key file")
+		}
+	})
+	if x.Admin != y.Admin {
+		c.add(Change{Kind: AdminAddress, Subject: "admin", Before: x.Admin, After: y.Admin, Summary: "the admin listener moves"})
+	}
+	calls := func(l artifact.Calls) string {
+		if l.Dir == "" {
+			return ""
+		}
+		return fmt.Sprintf("%s, flushed every %s, segments of %d bytes", l.Dir, short(l.Flush), l.MaxBytes)
+	}
+	ch := Change{Subject: "call log", Before: calls(x.Calls), After: calls(y.Calls)}
+	switch {
+	case x.Calls == y.Calls:
+		return
+	case x.Calls.Dir == "" && y.Calls.Dir == "":
+		return // how a log that is off would be written
+	case x.Calls.Dir == "":
+		ch.Kind, ch.Summary = CallsOn, "calls are logged"
+	case y.Calls.Dir == "":
+		ch.Kind, ch.Summary, ch.Blast = CallsOff, "calls are no longer logged", all
+	default:
+		ch.Kind, ch.Summary = CallsChanged, "calls are logged otherwise"
+	}
+	c.add(ch)
+}
+
+func timeouts(t artifact.Timeouts) string { return strings.Join(terms(t), ", ") }
+
+// using returns the names of the models that have a target at a provider, in either view.
+func (c *comparison) using(provider string) map[string]bool {
+	models := map[string]bool{}
+	for _, v := range []*View{c.base, c.target} {
+		for i := range v.a.Models {
+			m := &v.a.Models[i]
+			if slices.ContainsFunc(m.Targets, func(t artifact.Target) bool { return v.a.Providers[t.Provider].Name == provider }) {
+				models[m.Name] = true
+			}
+		}
+	}
+	return models
+}
+
+// anyChat returns the witness of the first of these models that has one.
+func (c *comparison) anyChat(models map[string]bool) *Witness {
+	for i := range c.base.a.Models {
+		if name := c.base.a.Models[i].Name; models[name] {
+			if w := c.chat(name); w != nil {
+				return w
+			}
+		}
+	}
+	return nil
+}
+
+func (c *comparison) providers() {
+	pairs(c.base.a.Providers, c.target.a.Providers, func(p *artifact.Provider) string { return p.Name }, func(name string, i, j int) {
+		models := c.using(name)
+		who := c.askers(models)
+		ch := func(k Kind, before, after, summary string, args ...any) Change {
+			return Change{Kind: k, Subject: "provider " + name, Before: before, After: after, Blast: who,
+				Summary: fmt.Sprintf("provider %q "+summary, append([]any{name}, args...)...)}
+		}
+		if i < 0 {
+			y := &c.target.a.Providers[j]
+			c.add(ch(ProviderAdded, "", y.Kind+" at "+y.BaseURL, "is added"))
+			return
+		}
+		if j < 0 {
+			x := &c.base.a.Providers[i]
+			c.add(ch(ProviderRemoved, x.Kind+" at "+x.BaseURL, "", "is removed"))
+			return
+		}
+		x, y := &c.base.a.Providers[i], &c.target.a.Providers[j]
+		if x.Kind != y.Kind {
+			d := ch(ProviderKind, x.Kind, y.Kind, "is called as %s", y.Kind)
+			d.Witness = c.anyChat(models)
+			c.add(d)
+		}
+		if x.BaseURL != y.BaseURL {
+			d := ch(ProviderPath, x.BaseURL, y.BaseURL, "is called at %s", y.BaseURL)
+			if server(x.BaseURL) != server(y.BaseURL) {
+				d.Kind = ProviderServer
+			}
+			d.Witness = c.anyChat(models)
+			c.add(d)
+		}
+		if !slices.Equal(x.Credentials, y.Credentials) {
+			c.add(ch(ProviderCredentials, strings.Join(x.Credentials, ", "), strings.Join(y.Credentials, ", "), "has other credentials"))
+		}
+		c.headers(x, y, ch)
+		if x.Timeouts != y.Timeouts {
+			d := ch(ProviderTimeouts, timeouts(x.Timeouts), timeouts(y.Timeouts), "has other timeouts")
+			d.Witness = c.anyChat(models)
+			c.add(d)
+		}
+	})
+}
+
+// headers says which headers of a provider changed, by name: a value may be a secret, whatever the linter said.
+func (c *comparison) headers(x, y *artifact.Provider, ch func(Kind, string, string, string, ...any) Change) {
+	pairs(x.Headers, y.Headers, func(h *artifact.Header) string { return h.Name }, func(name string, i, j int) {
+		switch {
+		case i < 0:
+			c.add(ch(ProviderHeaders, "", name, "is sent header %q", name))
+		case j < 0:
+			c.add(ch(ProviderHeaders, name, "", "is no longer sent header %q", name))
+		case x.Headers[i].Value != y.Headers[j].Value:
+			c.add(ch(ProviderHeaders, name, name, "is sent another value of header %q", name))
+		}
+	})
+}
+
+// server returns scheme and host of a URL that the artifact holds.
+func server(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// target returns a target as "provider/model".
+func (v *View) target(t artifact.Target) string {
+	return v.a.Providers[t.Provider].Name + "/" + t.Model
+}
+
+func (v *View) targets(m *artifact.Model) (list []string) {
+	for _, t := range m.Targets {
+		list = append(list, v.target(t))
+	}
+	return list
+}
+
+func (c *comparison) models() {
+	pairs(c.base.a.Models, c.target.a.Models, func(m *artifact.Model) string { return m.Name }, func(name string, i, j int) {
+		who := c.askers(map[string]bool{name: true})
+		ch := func(k Kind, before, after, summary string, args ...any) {
+			c.add(Change{Kind: k, Subject: "model " + name, Before: before, After: after, Blast: who, Witness: c.chat(name),
+				Summary: fmt.Sprintf("model %q "+summary, append([]any{name}, args...)...)})
+		}
+		if i < 0 {
+			ch(ModelAdded, "", strings.Join(c.target.targets(&c.target.a.Models[j]), ", "), "is added")
+			return
+		}
+		if j < 0 {
+			ch(ModelRemoved, strings.Join(c.base.targets(&c.base.a.Models[i]), ", "), "", "is removed")
+			return
+		}
+		x, y := &c.base.a.Models[i], &c.target.a.Models[j]
+		if x.Strategy != y.Strategy {
+			ch(ModelStrategy, x.Strategy, y.Strategy, "chooses targets by %s", y.Strategy)
+		}
+		c.targetsOf(x, y, ch)
+		a, b := x.Retry, y.Retry
+		if a.Attempts < b.Attempts {
+			ch(ModelAttemptsMore, attempts(a), attempts(b), "may be tried %d times", b.Attempts)
+		} else if a.Attempts > b.Attempts {
+			ch(ModelAttemptsLess, attempts(a), attempts(b), "is tried %s at most", times(b.Attempts))
+		}
+		on := func(r artifact.Retry) string { return strings.Join(slices.Sorted(slices.Values(r.On)), ", ") }
+		if on(a) != on(b) {
+			ch(ModelRetryOn, on(a), on(b), "is tried again after other failures")
+		}
+		if x.Timeouts != y.Timeouts {
+			ch(ModelTimeouts, timeouts(x.Timeouts), timeouts(y.Timeouts), "has other timeouts")
+		}
+		if m, n := x.MaxTokens, y.MaxTokens; m != n {
+			k := ModelTokensMore
+			// Without a limit of its own, a model is bound by gwc's default, which the artifact does not hold.
+			if n != 0 && n < m {
+				k = ModelTokensLess
+			}
+			ch(k, tokens(m), tokens(n), "may answer with %s", tokens(n))
+		}
+	})
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func tokens(n int64) string {
+	if n == 0 {
+		return "as many tokens as the default allows"
+	}
+	return fmt.Sprintf("%d tokens", n)
+}
+
+// targetsOf says which targets a model gained and lost, and whether those that stay are asked in another order.
+func (c *comparison) targetsOf(x, y *artifact.Model, ch func(Kind, string, string, string, ...any)) {
+	a, b := c.base.targets(x), c.target.targets(y)
+	if slices.Equal(a, b) {
+		return
+	}
+	from, to := strings.Join(a, " > "), strings.Join(b, " > ")
+	left := slices.Clone(a)
+	var stay []string
+	for _, t := range b {
+		if i := slices.Index(left, t); i >= 0 {
+			left = slices.Delete(left, i, i+1)
+			stay = append(stay, t)
+			continue
+		}
+		ch(ModelTargetAdded, from, to, "may be answered by %s", t)
+	}
+	for _, t := range left {
+		ch(ModelTargetRemoved, from, to, "is no longer answered by %s", t)
+	}
+	was := slices.Clone(a)
+	for _, t := range left {
+		i := slices.Index(was, t)
+		was = slices.Delete(was, i, i+1)
+	}
+	// Where none stays, the new ones say it all.
+	if len(stay) > 0 && (!slices.Equal(was, stay) || a[0] != b[0]) {
+		ch(ModelTargetsOrder, from, to, "asks %s first", b[0])
+	}
+}
+
+func (c *comparison) upstreams() {
+	pairs(c.base.a.Upstreams, c.target.a.Upstreams, func(u *artifact.Upstream) string { return u.Name }, func(name string, i, j int) {
+		urls := func(u *artifact.Upstream) string {
+			var l []string
+			for _, e := range u.Endpoints {
+				l = append(l, e.URL)
+			}
+			return strings.Join(l, ", ")
+		}
+		if i < 0 {
+			c.add(Change{Kind: UpstreamAdded, Subject: "upstream " + name, After: urls(&c.target.a.Upstreams[j]), Summary: fmt.Sprintf("upstream %q is added", name)})
+			return
+		}
+		if j < 0 {
+			c.add(Change{Kind: UpstreamRemoved, Subject: "upstream " + name, Before: urls(&c.base.a.Upstreams[i]), Summary: fmt.Sprintf("upstream %q is removed", name)})
+			return
+		}
+		x, y := &c.base.a.Upstreams[i], &c.target.a.Upstreams[j]
+		if slices.Equal(x.Endpoints, y.Endpoints) && x.Timeouts == y.Timeouts {
+			return
+		}
+		who, w := c.through(name)
+		ch := func(k Kind, before, after, summary string, args ...any) {
+			c.add(Change{Kind: k, Subject: "upstream " + name, Before: before, After: after, Blast: who, Witness: w,
+				Summary: fmt.Sprintf("upstream %q "+summary, append([]any{name}, args...)...)})
+		}
+		url := func(e *artifact.Endpoint) string { return e.URL }
+		if one, other := weights(x), weights(y); len(one) == len(x.Endpoints) && len(other) == len(y.Endpoints) {
+			same := true
+			pairs(x.Endpoints, y.Endpoints, url, func(u string, i, j int) {
+				switch {
+				case i < 0:
+					ch(EndpointAdded, "", u, "gains endpoint %s", u)
+				case j < 0:
+					ch(EndpointRemoved, u, "", "loses endpoint %s", u)
+				case one[u] != other[u]:
+					ch(EndpointWeight, fmt.Sprintf("%s weight %d", u, one[u]), fmt.Sprintf("%s weight %d", u, other[u]), "gives endpoint %s weight %d", u, other[u])
+				default:
+					return
+				}
+				same = false
+			})
+			if same && !slices.Equal(x.Endpoints, y.Endpoints) {
+				ch(EndpointsOrder, urls(x), urls(y), "has its endpoints in another order")
+			}
+		} else if !slices.Equal(x.Endpoints, y.Endpoints) {
+			ch(EndpointWeight, shares(x), shares(y), "has other endpoints") // one of them stands twice
+		}
+		if x.Timeouts != y.Timeouts {
+			ch(UpstreamTimeouts, timeouts(x.Timeouts), timeouts(y.Timeouts), "has other timeouts")
+		}
+	})
+}
+
+// weights returns the weight of each endpoint; those that stand twice count once.
+func weights(u *artifact.Upstream) map[string]int {
+	m := map[string]int{}
+	for _, e := range u.Endpoints {
+		m[e.URL] = e.Weight
+	}
+	return m
+}
+
+func shares(u *artifact.Upstream) string {
+	var l []string
+	for _, e := range u.Endpoints {
+		l = append(l, fmt.Sprintf("%s weight %d", e.URL, e.Weight))
+	}
+	return strings.Join(l, ", ")
+}
+
+// through returns who may call operations that go to an upstream in both, and a witness among them.
+func (c *comparison) through(upstream string) (Blast, *Witness) {
+	var list []*operation
+	for _, o := range c.ops[c.base] {
+		if o.to == upstream {
+			list = append(list, o)
+		}
+	}
+	if len(list) == 0 {
+		return Blast{}, nil
+	}
+	return c.callers(c.base, open(list)), c.first(c.base, list)
+}
