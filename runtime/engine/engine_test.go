@@ -641,3 +641,46 @@ func TestABodyThatIsLeftOverIsNoRequest(t *testing.T) {
 		}
 	})
 }
+
+// What a drain does to connections in each state: whoever has begun, or could not know, is answered.
+func TestADrainFinishesWhatHasBegun(t *testing.T) {
+	fronts(t, func(t *testing.T, f *front) {
+		if !strings.HasPrefix(f.name, "netpoll") || f.h2 {
+			t.Skip("only the codec of our own")
+		}
+		idle, fresh, head, body := f.dial(t), f.dial(t), f.dial(t), f.dial(t)
+		io.WriteString(idle, "GET /now HTTP/1.1\r\nHost: a\r\n\r\n")
+		br := bufio.NewReader(idle)
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		io.WriteString(head, "GET /now HT")
+		io.WriteString(body, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe")
+		time.Sleep(100 * time.Millisecond) // until all of it has arrived
+		cut := make(chan int, 1)
+		go func() { cut <- f.stop(8 * time.Second) }()
+		if _, err := br.ReadByte(); err != io.EOF {
+			t.Errorf("an idle connection was not closed: %v", err)
+		}
+		io.WriteString(fresh, "GET /now HTTP/1.1\r\nHost: a\r\n\r\n")
+		io.WriteString(head, "TP/1.1\r\nHost: a\r\n\r\n")
+		io.WriteString(body, "llo")
+		for name, c := range map[string]net.Conn{"fresh": fresh, "head": head, "body": body} {
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			if b, err := io.ReadAll(resp.Body); resp.StatusCode != 200 || !resp.Close || err != nil || len(b) == 0 {
+				t.Errorf("%s: %s close=%v %q %v", name, resp.Status, resp.Close, b, err)
+			}
+			c.Close()
+		}
+		idle.Close()
+		if n := <-cut; n != 0 {
+			t.Errorf("%d connections were cut", n)
+		}
+	})
+}
