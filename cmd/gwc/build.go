@@ -58,6 +58,7 @@ The same files give the same bytes, on any machine.`,
 			if emit != "" {
 				findings = s.err
 			}
+			defer oneShot()()
 			r, err := c.compile(cmd.Context(), now, stopAfter)
 			if err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gwc-dev/gwc/runtime"
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -68,7 +69,12 @@ func examples(a *artifact.Artifact, i runtime.Info, secret, owner, root string) 
 		if abs, err := filepath.Abs(dir); err == nil {
 			dir = abs
 		}
-		line("the call log", "cat '%s'/*.ndjson", dir)
+		// Pasted at once after the calls, the records may not be on disk yet.
+		wait := ""
+		if flush := a.Gateway.Calls.Flush; flush <= 5*time.Second {
+			wait = fmt.Sprintf("sleep %d; ", 1+int((flush+time.Second-1)/time.Second))
+		}
+		line("the call log", "%scat '%s'/*.ndjson", wait, dir)
 	}
 	if i.Admin != nil {
 		line("the metrics", "curl -s http://%s/metrics", local(i.Admin))

@@ -43,6 +43,7 @@ PATH may have a query and, as in http://host/path, a host. --as says which app a
 			if data != "" && !cmd.Flags().Changed("header") && q.header.Get("Content-Type") == "" {
 				q.header.Set("Content-Type", "application/json")
 			}
+			defer oneShot()()
 			r, err := c.compile(cmd.Context(), now, "table")
 			if err != nil {
 				return err

@@ -32,6 +32,7 @@ in place of the current one, and so is any folder where the current one is none.
 					c.dir, args = args[0], nil
 				}
 			}
+			defer oneShot()()
 			r, err := c.compile(cmd.Context(), now, "table")
 			if err != nil {
 				return err
