@@ -155,6 +155,9 @@ func (l *loader) folder(dir string, depth int) error {
 		switch path.Ext(name) {
 		case ".cue", ".yaml", ".yml", ".json":
 		default:
+			if e.Type()&fs.ModeSymlink != 0 && l.hides(p) {
+				l.report.Add(badLink(p))
+			}
 			continue
 		}
 		if err := l.file(p, e); err != nil {
@@ -162,6 +165,19 @@ func (l *loader) folder(dir string, depth int) error {
 		}
 	}
 	return nil
+}
+
+// hides reports whether a link stands for a folder in which somebody expects files to be read. Of one that leads out of
+// the repository nobody can tell.
+func (l *loader) hides(p string) bool {
+	if top, _, _ := strings.Cut(p, "/"); top != "platform" && top != "tenants" {
+		return false
+	}
+	info, err := fs.Stat(l.fsys, p)
+	if err != nil {
+		return path.Ext(p) == "" // most likely a folder
+	}
+	return info.IsDir()
 }
 
 func (l *loader) file(p string, e fs.DirEntry) error {

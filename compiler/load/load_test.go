@@ -199,6 +199,9 @@ func TestLinksOutOfTheRepositoryAreRefused(t *testing.T) {
 	link("loop.json", "loop.json")
 	link(outside, "folder.json")
 	link("platform", "again")
+	link(filepath.Join("..", "platform"), "platform/more")
+	link(outside, "tenants")
+	link(filepath.Join("..", "gateway.cue"), "platform/NOTES")
 
 	for name, load := range map[string]func() (*Sources, diag.Report, error){
 		"Dir":            func() (*Sources, diag.Report, error) { return Dir(dir) },
@@ -217,7 +220,7 @@ func TestLinksOutOfTheRepositoryAreRefused(t *testing.T) {
 				}
 				refused = append(refused, d.Primary.Span.File)
 			}
-			want := []string{"absolute.json", "dangling.yaml", "folder.json", "loop.json", "relative.cue"}
+			want := []string{"absolute.json", "dangling.yaml", "folder.json", "loop.json", "platform/more", "relative.cue", "tenants"}
 			if d := cmp.Diff(want, refused); d != "" {
 				t.Errorf("refused links: mismatch (-want +got):\n%s", d)
 			}
