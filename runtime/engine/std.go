@@ -164,6 +164,7 @@ type stdClient struct {
 	s    *Std
 	w    http.ResponseWriter
 	rc   *http.ResponseController
+	h2   bool
 	x    Exchange
 
 	interim  []interim
@@ -202,7 +203,7 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"type":"about:blank","title":`+strconv.Quote(http.StatusText(bad.Status))+`,"status":`+strconv.Itoa(bad.Status)+`,"detail":`+strconv.Quote(bad.Reason)+"}\n")
 		return
 	}
-	c := &stdClient{s: s, w: w, rc: http.NewResponseController(w)}
+	c := &stdClient{s: s, w: w, rc: http.NewResponseController(w), h2: r.ProtoMajor == 2}
 	c.cond = sync.NewCond(&c.mu)
 	length := r.ContentLength
 	hasBody := r.Body != nil && r.Body != http.NoBody
@@ -453,10 +454,12 @@ func (c *stdClient) serve(r *http.Request, reading bool) {
 	}
 }
 
-// Interim implements [Client].
+// Interim implements [Client]. HTTP/2 clients get none: net/http writes an interim head from the very map that the final
+// one has to be put into, and when the client resets the stream meanwhile it does not wait for that. The two accesses
+// to the map would then end the process.
 func (c *stdClient) Interim(status int, fields []byte) {
-	if status == http.StatusContinue {
-		return // net/http sends it when the body is first read
+	if status == http.StatusContinue || c.h2 {
+		return // net/http sends 100 when the body is first read
 	}
 	c.interim = append(c.interim, interim{status, append([]byte(nil), fields...)})
 	c.cond.Broadcast()
