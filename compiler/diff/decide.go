@@ -188,7 +188,7 @@ func (v *View) Decide(q Request) Decision {
 	case artifact.RouteModels:
 		d.Status, d.Why = http.StatusOK, "the list of the app's models"
 	case artifact.RouteModel:
-		if v.mayUse(app, string(p.Value(path, 0))) {
+		if p.Len() > 0 && v.mayUse(app, string(p.Value(path, 0))) {
 			d.Status, d.Why = http.StatusOK, "the model's card"
 		} else {
 			d.Status, d.Why = http.StatusNotFound, "the app has no such model"

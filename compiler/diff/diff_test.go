@@ -514,13 +514,14 @@ func TestAgainstNothing(t *testing.T) {
 	verify(t, a, &artifact.Artifact{}, diff.Compare(a, &artifact.Artifact{}))
 }
 
-func specimens(t testing.TB, apis int) (x, y *artifact.Artifact) {
+// specimens returns a gateway of many APIs, and the same with one text of its files replaced.
+func specimens(t testing.TB, apis int, from, to string) (x, y *artifact.Artifact) {
 	t.Helper()
 	fsys, changed := fstest.MapFS{}, fstest.MapFS{}
 	for name, data := range specimen.Repository(apis, "http://127.0.0.1:1") {
 		fsys[name] = &fstest.MapFile{Data: data}
 		if strings.HasSuffix(name, ".cue") {
-			data = bytes.ReplaceAll(data, []byte("requests: 1000000"), []byte("requests: 2000000"))
+			data = bytes.ReplaceAll(data, []byte(from), []byte(to))
 		}
 		changed[name] = &fstest.MapFile{Data: data}
 	}
@@ -534,14 +535,21 @@ func specimens(t testing.TB, apis int) (x, y *artifact.Artifact) {
 	return x, y
 }
 
-// BenchmarkCompare compares 10,000 APIs of 1,000 tenants, where the limits of each app changed.
+// BenchmarkCompare compares 10,000 APIs of 1,000 tenants, where each app's limits or each API's base path changed.
 func BenchmarkCompare(b *testing.B) {
-	x, y := specimens(b, 10000)
-	n := 0
-	for b.Loop() {
-		n = len(diff.Compare(x, y))
+	for _, bb := range []struct{ name, from, to string }{
+		{"limits", "requests: 1000000", "requests: 2000000"},
+		{"base paths", "basePath: \"", "basePath: \"/new"},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			x, y := specimens(b, 10_000, bb.from, bb.to)
+			n := 0
+			for b.Loop() {
+				n = len(diff.Compare(x, y))
+			}
+			b.ReportMetric(float64(n), "changes")
+		})
 	}
-	b.ReportMetric(float64(n), "changes")
 }
 
 // TestThePageHasEveryKind holds docs/plan.md against the table. GWC_UPDATE=1 rewrites the page's table.
