@@ -67,21 +67,25 @@ func TestTheEndIsNoticedAtOnceOnAnIdleConnection(t *testing.T) {
 func TestCloseSendsTheQueueFirst(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
 		r := newRig(t, m, Options{MaxQueue: 32 << 20})
-		want := random(16 << 20)
+		piece := random(1 << 20)
+		var want []byte
+		filled := make(chan struct{})
 		p, peer := r.one(func(p *probe, b []byte) {
-			if err := p.c.Write(want); err != nil {
-				t.Error(err)
-			}
-			if p.c.Queued() == 0 {
-				t.Error("16 MB went out at once; this test needs a queue")
+			for p.c.Queued() == 0 {
+				if err := p.c.Write(piece); err != nil {
+					t.Error(err)
+				}
+				want = append(want, piece...)
 			}
 			p.c.Close()
 			p.c.Close()
 			if err := p.c.Write([]byte("late")); err != ErrClosed {
 				t.Errorf("Write after Close: %v", err)
 			}
+			close(filled)
 		})
 		peer.Write([]byte("go"))
+		wait(t, filled, "a queue")
 		got, err := io.ReadAll(peer)
 		if err != nil {
 			t.Fatal(err)

@@ -63,6 +63,7 @@ func (c *Conn) detach() (net.Conn, []byte) {
 		return nil, nil
 	}
 	c.detached = true
+	c.werr = ErrClosed
 	c.mu.Unlock()
 	c.unpoll()
 
@@ -72,7 +73,6 @@ func (c *Conn) detach() (net.Conn, []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cause = ErrHandedOver
-	c.werr = ErrClosed
 	c.finishing = true
 	c.flags.Or(fDiscard)
 	_ = f.Close()

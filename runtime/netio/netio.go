@@ -49,9 +49,10 @@ type Handler interface {
 
 // HungUpHandler is what a [Handler] may implement besides, to hear at once of a peer that goes away while the
 // connection is paused. Without it, Closed comes only after Resume, when the bytes that arrived first are delivered.
+// A close that stands in the network behind more bytes than a paused connection's window takes cannot be heard.
 type HungUpHandler interface {
-	// HungUp says that the peer has closed or reset the connection, with bytes perhaps still unread. The Handler may
-	// Abort, or do nothing and Resume when it wants the rest.
+	// HungUp says, once, that the peer has closed or reset the connection, with bytes perhaps still unread. The Handler
+	// may Abort, or do nothing and Resume when it wants the rest.
 	HungUp()
 }
 

@@ -130,7 +130,9 @@ func (c *Conn) flush(budget int) {
 		c.mu.Unlock()
 		return
 	}
-	c.sys.Store(0)
+	if c.sys.Store(0); c.tls != nil && c.h == nil {
+		c.setSys(c.ln.o.HandshakeTimeout)
+	}
 	if c.reg == regRead {
 		_ = c.p.Control(c.opR, netpoll.PollRW2R)
 	}
