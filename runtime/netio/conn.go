@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -46,6 +47,7 @@ type Conn struct {
 	flags atomic.Uint32
 	timer
 	sysFired atomic.Bool
+	reading  atomic.Bool // onRead runs
 
 	// parkedNow is set by onRead and read by onWrite, both on the poller, when onRead has just parked the
 	// connection: for the rest of that event opR must not call out, because a Resume may be waiting for it to end.
@@ -146,13 +148,20 @@ func (c *Conn) TLS() *tls.ConnectionState {
 
 // onRead is the poller's call for a readable descriptor. Budget: one read(2), no allocation, no lock.
 func (c *Conn) onRead(netpoll.Poll) error {
+	c.reading.Store(true)
+	c.readable()
+	c.reading.Store(false)
+	return nil
+}
+
+func (c *Conn) readable() {
 	f := c.flags.Load()
 	if f&fStop != 0 && c.park() {
-		return nil
+		return
 	}
 	if f&fDiscard != 0 {
 		c.discard()
-		return nil
+		return
 	}
 	n, errno := sysRead(c.fd, c.p.in)
 	switch {
@@ -163,7 +172,6 @@ func (c *Conn) onRead(netpoll.Poll) error {
 		c.because(errno) // the hang-up that ends it comes with the next event
 		c.mu.Unlock()
 	}
-	return nil
 }
 
 // ingest hands on bytes that were read. There is one reader at a time: the poller, and after the hang-up drain.
@@ -307,6 +315,11 @@ func (c *Conn) drain() {
 		plain.free()
 	}()
 	for {
+		// What the poller has read must be handed on before what follows it: a hang-up that netpoll has mistaken for
+		// this connection's may come while it still does.
+		for c.reading.Load() {
+			runtime.Gosched()
+		}
 		c.mu.Lock()
 		f := c.flags.Load()
 		if c.finishing || f&fDiscard != 0 {
