@@ -120,7 +120,7 @@ func TestAnAnswerIsNotLostWhileThePeerStillUploads(t *testing.T) {
 }
 
 func TestLingeringEndsThoughThePeerNeverCloses(t *testing.T) {
-	eachMode(t, func(t *testing.T, m mode) {
+	eachModeAtOnce(t, func(t *testing.T, m mode) {
 		r := newRig(t, m, Options{})
 		p, peer := r.one(func(p *probe, b []byte) { p.c.Close() })
 		peer.Write([]byte("x"))
@@ -147,7 +147,7 @@ func TestLingeringEndsThoughThePeerNeverStopsSending(t *testing.T) {
 func TestAbortResetsThePeer(t *testing.T) {
 	for _, where := range []string{"Data", "Timeout", "a goroutine"} {
 		t.Run(where, func(t *testing.T) {
-			eachMode(t, func(t *testing.T, m mode) {
+			eachModeAtOnce(t, func(t *testing.T, m mode) {
 				r := newRig(t, m, Options{})
 				p, peer := r.one(func(p *probe, b []byte) {
 					p.onTime = func(p *probe) { p.c.Abort() }
@@ -203,7 +203,7 @@ func TestAQueueThatIsFullEndsTheConnection(t *testing.T) {
 }
 
 func TestAPeerThatDoesNotReadIsCutAfterTheWriteTimeout(t *testing.T) {
-	eachMode(t, func(t *testing.T, m mode) {
+	eachModeAtOnce(t, func(t *testing.T, m mode) {
 		r := newRig(t, m, Options{MaxQueue: 64 << 20, WriteTimeout: 200 * time.Millisecond})
 		p, peer := r.one(func(p *probe, b []byte) { p.c.Write(make([]byte, 48<<20)) })
 		peer.Write([]byte("x"))
@@ -214,7 +214,7 @@ func TestAPeerThatDoesNotReadIsCutAfterTheWriteTimeout(t *testing.T) {
 }
 
 func TestAPeerThatReadsSlowlyIsNotCut(t *testing.T) {
-	eachMode(t, func(t *testing.T, m mode) {
+	eachModeAtOnce(t, func(t *testing.T, m mode) {
 		const size = 12 << 20
 		r := newRig(t, m, Options{MaxQueue: 64 << 20, WriteTimeout: time.Second})
 		p, peer := r.one(func(p *probe, b []byte) { p.c.Write(make([]byte, size)) })
@@ -255,7 +255,7 @@ func TestDrainedComesWhenTheQueueIsOut(t *testing.T) {
 
 // TestAPausedConnectionStopsItsPeer: NETPOLL's first trap, reads that never stop.
 func TestAPausedConnectionStopsItsPeer(t *testing.T) {
-	eachMode(t, func(t *testing.T, m mode) {
+	eachModeAtOnce(t, func(t *testing.T, m mode) {
 		r := newRig(t, m, Options{})
 		const size = 512 << 20
 		var got int
@@ -379,7 +379,7 @@ func TestEveryMethodMayBeCalledFromEveryCallback(t *testing.T) {
 	for name, call := range calls {
 		for _, where := range []string{"Accept", "Data", "Drained", "Timeout", "HungUp", "Closed"} {
 			t.Run(name+" in "+where, func(t *testing.T) {
-				eachMode(t, func(t *testing.T, m mode) {
+				eachModeAtOnce(t, func(t *testing.T, m mode) {
 					r := newRig(t, m, Options{Pollers: 1, MaxQueue: 16 << 20})
 					got := make(chan *probe, 1)
 					filled := make(chan struct{})
@@ -449,7 +449,7 @@ func (c *closer) Closed(err error) {
 }
 
 func TestTimeouts(t *testing.T) {
-	eachMode(t, func(t *testing.T, m mode) {
+	eachModeAtOnce(t, func(t *testing.T, m mode) {
 		r := newRig(t, m, Options{})
 		p, _ := r.one(nil)
 		p.c.SetTimeout(time.Millisecond)
@@ -676,9 +676,7 @@ func TestManyShortConnections(t *testing.T) {
 		}
 		closed := make(chan error, n)
 		byCommand := func(c *Conn) Handler { return &byCommand{c: c, closed: closed} }
-		r.mu.Lock()
-		r.make = byCommand
-		r.mu.Unlock()
+		r.next(byCommand)
 		work := make(chan int, n)
 		for i := range n {
 			work <- i

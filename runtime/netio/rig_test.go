@@ -102,6 +102,13 @@ func newRig(t *testing.T, m mode, o Options) *rig {
 	return r
 }
 
+// next sets what makes the Handlers of connections that are accepted from now on.
+func (r *rig) next(f func(*Conn) Handler) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.make = f
+}
+
 func (r *rig) accept(c *Conn) Handler {
 	r.mu.Lock()
 	f := r.make
@@ -147,9 +154,7 @@ func (r *rig) connectRaw(f func(*Conn) Handler) net.Conn {
 		}
 		peer = <-got
 	} else {
-		r.mu.Lock()
-		r.make = f
-		r.mu.Unlock()
+		r.next(f)
 		peer, err = net.Dial("tcp", r.ln.Addr().String())
 	}
 	if errors.Is(err, syscall.ECONNRESET) {
@@ -309,4 +314,12 @@ func eachMode(t *testing.T, f func(t *testing.T, m mode)) {
 	for _, m := range modes {
 		t.Run(m.name, func(t *testing.T) { f(t, m) })
 	}
+}
+
+// eachModeAtOnce is eachMode for tests that mostly wait.
+func eachModeAtOnce(t *testing.T, f func(t *testing.T, m mode)) {
+	eachMode(t, func(t *testing.T, m mode) {
+		t.Parallel()
+		f(t, m)
+	})
 }

@@ -179,9 +179,7 @@ func TestAHandshakeThatFloodsIsStopped(t *testing.T) {
 func TestManyTLSConnectionsAtOnce(t *testing.T) {
 	eachTLS(t, func(t *testing.T, m mode) {
 		r := newRig(t, m, Options{Pollers: 2})
-		r.mu.Lock()
-		r.make = func(c *Conn) Handler { return newProbe(t, c, echo) }
-		r.mu.Unlock()
+		r.next(func(c *Conn) Handler { return newProbe(t, c, echo) })
 		errs := make(chan error, 60)
 		for range cap(errs) {
 			go func() {
@@ -222,11 +220,11 @@ func TestKeyUpdate(t *testing.T) {
 			r := newRig(t, m, Options{})
 			got := make(chan string, 16)
 			closed := make(chan error, 1)
-			r.make = func(c *Conn) Handler {
+			r.next(func(c *Conn) Handler {
 				p := newProbe(t, c, func(p *probe, b []byte) { got <- string(b); p.c.Write(b) })
 				p.closed = closed
 				return p
-			}
+			})
 			cmd := exec.Command(openssl, "s_client", "-connect", r.ln.Addr().String(), "-tls1_3")
 			in, err := cmd.StdinPipe()
 			if err != nil {

@@ -1,3 +1,0 @@
-package netio
-
-func childMain() bool { return false }
