@@ -19,7 +19,7 @@ import (
 const defaultArtifact = "gateway.gwca"
 
 func newBuild(s streams) *cobra.Command {
-	var c compiling
+	c := compiling{actions: true}
 	var output, stopAfter, emit string
 	var timings bool
 	cmd := &cobra.Command{
@@ -46,8 +46,8 @@ The same files give the same bytes, on any machine.`,
 				if !slices.Contains([]string{"ir", "table", "routes"}, emit) {
 					return usage("--emit %q is not ir, table or routes", emit)
 				}
-				if slices.Contains(formats, form{name: "json"}) {
-					return usage("--emit and --format json both write to stdout; give one a file, as in --format json=FILE")
+				if i := slices.IndexFunc(formats, func(f form) bool { return f.file == "" && f.name != "text" }); i >= 0 {
+					return usage("--emit and --format %[1]s both write to stdout; give one a file, as in --format %[1]s=FILE", formats[i].name)
 				}
 				if stopAfter != "" || output != "" {
 					return usage("--emit goes with neither --stop-after nor -o")

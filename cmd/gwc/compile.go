@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +92,8 @@ type compiling struct {
 	strict    bool
 	maxErrors int
 	color     string
+	flags     *pflag.FlagSet // that were bound; nil in commands with formats of their own
+	actions   bool           // the command reports to GitHub Actions where it runs there
 
 	documents openapi.Cache
 }
@@ -97,9 +101,10 @@ type compiling struct {
 func (c *compiling) bind(fs *pflag.FlagSet) {
 	c.repository.bind(fs)
 	fs.StringVar(&c.now, "now", "", "judge expiries as of `TIME` (2006-01-02 or RFC 3339) instead of the clock")
-	fs.StringArrayVar(&c.formats, "format", nil, "write findings as `FORMAT`: text or json, to a file as in json=FILE; may be repeated")
+	fs.StringArrayVar(&c.formats, "format", nil, "write findings as `FORMAT`: "+strings.Join(render.Formats(), ", ")+"; to a file as in sarif=FILE; may be repeated")
 	fs.BoolVar(&c.strict, "strict", false, "fail on warnings")
 	fs.IntVar(&c.maxErrors, "max-errors", 20, "show at most `N` errors (0: all)")
+	c.flags = fs
 	bindColor(fs, &c.color)
 }
 
@@ -117,8 +122,8 @@ func (c *compiling) check() ([]form, time.Time, error) {
 	streams := 0
 	for _, f := range c.formats {
 		name, file, hasFile := strings.Cut(f, "=")
-		if name != "text" && name != "json" {
-			return nil, time.Time{}, usage("there is no format %q: the formats are text and json", name)
+		if !slices.Contains(render.Formats(), name) {
+			return nil, time.Time{}, usage("there is no format %q: the formats are %s", name, strings.Join(render.Formats(), ", "))
 		}
 		if hasFile && file == "" {
 			return nil, time.Time{}, usage("--format %s names no file", f)
@@ -223,28 +228,28 @@ func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string
 func (c *compiling) report(r *compiled, formats []form, w io.Writer, s streams) error {
 	hidden := 0
 	for _, f := range formats {
-		var b strings.Builder
+		var b bytes.Buffer
 		to := w
+		o := render.Options{Source: r.source, Max: c.limit(f), Strict: c.strict, Folder: folder(r.root)}
 		if f.file != "" {
 			to = &b
-		}
-		var err error
-		if f.name == "json" {
-			err = render.JSON(to, r.list)
 		} else {
-			o := render.Options{Source: r.source, Max: c.maxErrors}
-			if o.Color = f.file == "" && colored(c.color, w); f.file != "" {
-				o.Max = 0
-			}
-			hidden, err = render.Text(to, r.list, o)
+			o.Color = colored(c.color, w)
 		}
+		n, err := render.Write(to, f.name, r.list, o)
 		if err != nil {
 			return unreachable(fmt.Errorf("cannot write findings: %w", cause(err)))
 		}
+		hidden = max(hidden, n)
 		if f.file != "" {
-			if err := writeFile(f.file, []byte(b.String())); err != nil {
+			if err := writeFile(f.file, b.Bytes()); err != nil {
 				return err
 			}
+		}
+	}
+	if c.actions {
+		if err := c.inActions(r, formats, w); err != nil {
+			return err
 		}
 	}
 	if hidden > 0 {

@@ -13,7 +13,7 @@ import (
 )
 
 func newVet(s streams) *cobra.Command {
-	var c compiling
+	c := compiling{actions: true}
 	cmd := &cobra.Command{
 		Use:   "vet [PATHS]",
 		Short: "Check a repository without building it",

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 
@@ -63,13 +64,12 @@ type jsonEdit struct {
 	New string `json:"new"`
 }
 
-// JSON writes all diagnostics as one line of JSON. Lists are there even where they are empty; a place that is not
-// known is absent.
-func JSON(w io.Writer, list []diag.Diagnostic) error {
+// JSON writes diagnostics as one line of JSON. Lists are there even where they are empty; a place that is not known is
+// absent. The summary counts what o.Max hides too.
+func JSON(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err error) {
 	out := jsonReport{FormatVersion: FormatVersion, Diagnostics: []jsonDiagnostic{}}
 	for i := range list {
-		d := &list[i]
-		switch d.Severity {
+		switch list[i].Severity {
 		case diag.Error:
 			out.Summary.Errors++
 		case diag.Warning:
@@ -77,43 +77,57 @@ func JSON(w io.Writer, list []diag.Diagnostic) error {
 		default:
 			out.Summary.Notes++
 		}
-		j := jsonDiagnostic{
-			Code: d.Code, Severity: d.Severity.String(), Summary: blank(d.Summary), Path: d.Path, Secondary: []jsonLabel{},
-			Notes: []string{}, Help: []string{}, Fixes: []jsonFix{}, Fingerprint: d.Fingerprint(),
-		}
-		if j.Path == nil {
-			j.Path = []string{}
-		}
-		if !d.Primary.Span.IsZero() {
-			l := label(d.Primary)
-			j.Primary = &l
-		}
-		for _, l := range d.Secondary {
-			j.Secondary = append(j.Secondary, label(l))
-		}
-		for _, n := range d.Notes {
-			j.Notes = append(j.Notes, blank(n))
-		}
-		for _, h := range d.Help {
-			j.Help = append(j.Help, blank(h))
-		}
-		for _, f := range d.Fixes {
-			fix := jsonFix{Title: f.Title, Safe: f.Safe, Edits: []jsonEdit{}}
-			for _, e := range f.Edits {
-				fix.Edits = append(fix.Edits, jsonEdit{span(e.Span), e.New})
-			}
-			j.Fixes = append(j.Fixes, fix)
-		}
-		out.Diagnostics = append(out.Diagnostics, j)
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(out)
+	shown, hidden := findings(list, o)
+	for i := range shown {
+		out.Diagnostics = append(out.Diagnostics, jsonOf(&shown[i]))
+	}
+	return hidden, encode(w, out)
 }
 
-func blank(s string) string { return credential.ReplaceAllString(s, "[secret]") }
+// JSONL writes each diagnostic as a line of JSON of its own, in the form that [JSON] has in its list.
+func JSONL(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err error) {
+	var b bytes.Buffer
+	shown, hidden := findings(list, o)
+	for i := range shown {
+		if err := encode(&b, jsonOf(&shown[i])); err != nil {
+			return hidden, err
+		}
+	}
+	_, err = w.Write(b.Bytes())
+	return hidden, err
+}
 
-func label(l diag.Label) jsonLabel { return jsonLabel{span(l.Span), blank(l.Text)} }
+// encode writes a value as a line of JSON.
+func encode(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+func jsonOf(d *finding) jsonDiagnostic {
+	j := jsonDiagnostic{
+		Code: d.Code, Severity: d.Severity.String(), Summary: d.Summary, Path: d.Path, Secondary: []jsonLabel{},
+		Notes: d.Notes, Help: d.Help, Fixes: []jsonFix{}, Fingerprint: d.fingerprint,
+	}
+	if !d.Primary.Span.IsZero() {
+		l := label(d.Primary)
+		j.Primary = &l
+	}
+	for _, l := range d.Secondary {
+		j.Secondary = append(j.Secondary, label(l))
+	}
+	for _, f := range d.Fixes {
+		fix := jsonFix{Title: f.Title, Safe: f.Safe, Edits: []jsonEdit{}}
+		for _, e := range f.Edits {
+			fix.Edits = append(fix.Edits, jsonEdit{span(e.Span), e.New})
+		}
+		j.Fixes = append(j.Fixes, fix)
+	}
+	return j
+}
+
+func label(l diag.Label) jsonLabel { return jsonLabel{span(l.Span), l.Text} }
 
 func span(s diag.Span) jsonSpan {
 	j := jsonSpan{File: s.File}

@@ -253,7 +253,7 @@ func TestJSON(t *testing.T) {
 		Fixes:     []diag.Fix{{Title: "t", Safe: true, Edits: []diag.Edit{{Span: at("a.cue", "x: 1", "x"), New: "y"}}}},
 	}
 	var b bytes.Buffer
-	if err := JSON(&b, []diag.Diagnostic{d, {Severity: diag.Warning, Code: "GWC6000", Summary: "w"}}); err != nil {
+	if _, err := JSON(&b, []diag.Diagnostic{d, {Severity: diag.Warning, Code: "GWC6000", Summary: "w"}}, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"format_version":"1.0","summary":{"errors":1,"warnings":1,"notes":0},"diagnostics":[` +

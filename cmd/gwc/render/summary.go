@@ -17,6 +17,19 @@ type Stats struct {
 // Summary returns the last line of a command that compiles, without "gwc:": "1 error, 2 warnings in 3 files (412
 // routes, 88 ms)", or "no findings (412 routes, 88 ms)". The files are those of the findings.
 func Summary(list []diag.Diagnostic, s Stats) string {
+	out := counts(list)
+	took := fmt.Sprintf("%d ms", s.Elapsed.Milliseconds())
+	if s.Elapsed >= 10*time.Second {
+		took = fmt.Sprintf("%.1f s", s.Elapsed.Seconds())
+	}
+	if s.Routes < 0 {
+		return fmt.Sprintf("%s (%s)", out, took)
+	}
+	return fmt.Sprintf("%s (%s, %s)", out, Count(s.Routes, "route"), took)
+}
+
+// counts returns "1 error, 2 warnings in 3 files", or "no findings".
+func counts(list []diag.Diagnostic) string {
 	var n [diag.Note + 1]int
 	files := map[string]bool{}
 	for i := range list {
@@ -38,12 +51,5 @@ func Summary(list []diag.Diagnostic, s Stats) string {
 			out += " in " + Count(len(files), "file")
 		}
 	}
-	took := fmt.Sprintf("%d ms", s.Elapsed.Milliseconds())
-	if s.Elapsed >= 10*time.Second {
-		took = fmt.Sprintf("%.1f s", s.Elapsed.Seconds())
-	}
-	if s.Routes < 0 {
-		return fmt.Sprintf("%s (%s)", out, took)
-	}
-	return fmt.Sprintf("%s (%s, %s)", out, Count(s.Routes, "route"), took)
+	return out
 }

@@ -1,4 +1,5 @@
-// Package render prints a report for people and for tools: text with excerpts and carets, and JSON.
+// Package render prints a report for people and for tools: text with excerpts and carets, Markdown for a pull request,
+// JSON, and what code scanners and CI systems read.
 //
 // Diagnostics enter as values, in the order of [diag.Report.All]; bytes leave. A renderer decides how much is shown,
 // never what is true: it folds identical causes, stops at a number of errors, cuts lines that are too long, and
@@ -9,7 +10,7 @@ package render
 import (
 	"fmt"
 	"io"
-	"regexp"
+	"path"
 	"slices"
 	"strings"
 	"unicode"
@@ -18,7 +19,7 @@ import (
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
-// Options of [Text].
+// Options say what is shown and how. The zero value shows everything, without excerpts.
 type Options struct {
 	// Source returns the bytes of a file of a span, or nil where they are not known; then there is no excerpt.
 	Source func(file string) []byte
@@ -26,7 +27,15 @@ type Options struct {
 	Color bool
 	// Max is the number of errors that are shown, and the number of warnings and notes; 0 shows all.
 	Max int
+	// Strict says that warnings fail the command.
+	Strict bool
+	// Folder is where the repository lies in what was checked out of version control, with forward slashes and without
+	// one at its end, or "". Formats for the hosts of such checkouts put it before names of files.
+	Folder string
 }
+
+// place returns the name of a file in the checkout.
+func (o *Options) place(file string) string { return path.Join(o.Folder, file) }
 
 // The shape of an excerpt.
 const (
@@ -48,13 +57,7 @@ const (
 // Text writes diagnostics as text, one block for each, with an empty line after it. It returns how many findings it
 // did not show because of o.Max.
 func Text(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err error) {
-	p := printer{o: o, secrets: map[line][]diag.Span{}, lines: map[string][]string{}}
-	for i := range list {
-		p.noteSecret(list[i].Primary)
-		for _, l := range list[i].Secondary {
-			p.noteSecret(l)
-		}
-	}
+	p := printer{o: o, secrets: newSecrets(list, o.Source), lines: map[string][]string{}}
 	shown := map[bool]int{}
 	for _, g := range fold(list) {
 		isError := g.first.Severity == diag.Error
@@ -96,27 +99,11 @@ func fold(list []diag.Diagnostic) []*group {
 	return groups
 }
 
-type line struct {
-	file string
-	n    int
-}
-
 type printer struct {
 	o       Options
 	b       strings.Builder
-	secrets map[line][]diag.Span
+	secrets *secrets            // that no excerpt may show, whichever diagnostic the excerpt is of
 	lines   map[string][]string // of files that were shown
-}
-
-// noteSecret remembers a span that no excerpt may show, whichever diagnostic the excerpt is of.
-func (p *printer) noteSecret(l diag.Label) {
-	if !l.Secret {
-		return
-	}
-	for n := l.Span.Start.Line; n <= max(l.Span.Start.Line, l.Span.End.Line); n++ {
-		k := line{l.Span.File, n}
-		p.secrets[k] = append(p.secrets[k], l.Span)
-	}
 }
 
 func (p *printer) color(c, s string) string {
@@ -124,6 +111,13 @@ func (p *printer) color(c, s string) string {
 		return s
 	}
 	return c + s + reset
+}
+
+// one returns the block of one diagnostic.
+func (p *printer) one(d *diag.Diagnostic) string {
+	p.b.Reset()
+	p.block(&group{first: d})
+	return strings.TrimSuffix(p.b.String(), "\n")
 }
 
 func (p *printer) block(g *group) {
@@ -137,8 +131,9 @@ func (p *printer) block(g *group) {
 	if len(g.more) > 0 {
 		places = fmt.Sprintf(" (%d places)", 1+len(g.more))
 	}
-	fmt.Fprintf(&p.b, "%s%s\n", p.color(c, head), p.color(bold, ": "+clean(d.Summary)+places))
+	fmt.Fprintf(&p.b, "%s%s\n", p.color(c, head), p.color(bold, ": "+p.clean(d.Summary)+places))
 
+	actions := help(d)
 	type place struct {
 		diag.Label
 		primary bool
@@ -175,11 +170,11 @@ func (p *printer) block(g *group) {
 		if l.Span.Start.Line > 0 {
 			where += fmt.Sprintf(":%d:%d", l.Span.Start.Line, max(1, l.Span.Start.Col))
 		}
-		fmt.Fprintf(&p.b, "%s%s %s\n", pad, p.color(blue, arrow), clean(where))
+		fmt.Fprintf(&p.b, "%s%s %s\n", pad, p.color(blue, arrow), p.clean(where))
 		text, from, width, ok := p.excerpt(l.Span)
 		if !ok {
 			if l.Text != "" {
-				fmt.Fprintf(&p.b, "%s %s %s\n", pad, p.color(blue, "="), clean(l.Text))
+				fmt.Fprintf(&p.b, "%s %s %s\n", pad, p.color(blue, "="), p.clean(l.Text))
 			}
 			continue
 		}
@@ -187,14 +182,14 @@ func (p *printer) block(g *group) {
 		fmt.Fprintf(&p.b, "%s\n", strings.TrimRight(fmt.Sprintf("%s %s %s", p.color(blue, fmt.Sprintf("%*d", gutter, l.Span.Start.Line)), bar, text), " "))
 		marks := strings.Repeat(mark, width)
 		if l.Text != "" {
-			marks += " " + clean(l.Text)
+			marks += " " + p.clean(l.Text)
 		}
 		mc := c
 		if !l.primary {
 			mc = blue
 		}
 		fmt.Fprintf(&p.b, "%s %s %s%s\n", pad, bar, strings.Repeat(" ", from), p.color(mc, marks))
-		if i < len(places3)-1 || left > 0 || len(d.Notes)+len(d.Help) > 0 {
+		if i < len(places3)-1 || left > 0 || len(d.Notes)+len(actions) > 0 {
 			fmt.Fprintf(&p.b, "%s %s\n", pad, bar)
 		}
 	}
@@ -203,10 +198,10 @@ func (p *printer) block(g *group) {
 		fmt.Fprintf(&p.b, "%s %s and %s\n", pad, eq, Count(left, "more place"))
 	}
 	for _, n := range d.Notes {
-		fmt.Fprintf(&p.b, "%s %s %s\n", pad, eq, clean(n))
+		fmt.Fprintf(&p.b, "%s %s %s\n", pad, eq, p.clean(n))
 	}
-	for _, h := range d.Help {
-		fmt.Fprintf(&p.b, "%s %s %s %s\n", pad, eq, p.color(bold, "help:"), clean(h))
+	for _, h := range actions {
+		fmt.Fprintf(&p.b, "%s %s %s %s\n", pad, eq, p.color(bold, "help:"), p.clean(h))
 	}
 	p.b.WriteByte('\n')
 }
@@ -238,7 +233,7 @@ func (p *printer) excerpt(s diag.Span) (text string, from, width int, ok bool) {
 	}
 
 	// Blank before anything else is done with the text. The marks stay on what was blanked.
-	blanked := p.blanks(src, line{s.File, s.Start.Line})
+	hidden := p.blanks(src, s.File, s.Start.Line)
 	var b strings.Builder
 	col, first, last := 0, -1, -1
 	put := func(text string, n, at int) {
@@ -252,13 +247,13 @@ func (p *printer) excerpt(s diag.Span) (text string, from, width int, ok bool) {
 		}
 	}
 	for i := 0; i < len(src); {
-		if k := slices.IndexFunc(blanked, func(r [2]int) bool { return r[0] <= i && i < r[1] }); k >= 0 {
+		if k := slices.IndexFunc(hidden, func(r [2]int) bool { return r[0] <= i && i < r[1] }); k >= 0 {
 			// A span that begins within what is blanked is marked as the whole of it.
-			if r := blanked[k]; begin > r[0] && begin < r[1] {
+			if r := hidden[k]; begin > r[0] && begin < r[1] {
 				begin = r[0]
 			}
-			put("[secret]", len("[secret]"), i)
-			i = blanked[k][1]
+			put(blanked, len(blanked), i)
+			i = hidden[k][1]
 			continue
 		}
 		r, n := utf8.DecodeRuneInString(src[i:])
@@ -281,18 +276,24 @@ func (p *printer) excerpt(s diag.Span) (text string, from, width int, ok bool) {
 }
 
 // blanks returns the ranges of a line that hold secrets, in order and without overlap.
-func (p *printer) blanks(src string, at line) [][2]int {
+func (p *printer) blanks(src, file string, n int) [][2]int {
 	var out [][2]int
-	for _, s := range p.secrets[at] {
-		from, to := 0, len(src)
-		if s.Start.Line == at.n {
-			from = min(max(s.Start.Col-1, 0), len(src))
+	for _, s := range p.secrets.spans {
+		if s.File != file || n < s.Start.Line || n > max(s.Start.Line, s.End.Line) {
+			continue
 		}
-		if s.End.Line == at.n && s.End.Col > 0 {
-			to = min(s.End.Col-1, len(src))
-		}
-		if from < to {
+		if from, to := rangeOf(s, n, src); from < to {
 			out = append(out, [2]int{from, to})
+		}
+	}
+	for _, v := range p.secrets.values {
+		for at := 0; ; {
+			i := strings.Index(src[at:], v)
+			if i < 0 {
+				break
+			}
+			out = append(out, [2]int{at + i, at + i + len(v)})
+			at += i + len(v)
 		}
 	}
 	for _, m := range credential.FindAllStringIndex(src, -1) {
@@ -309,10 +310,6 @@ func (p *printer) blanks(src string, at line) [][2]int {
 	}
 	return merged
 }
-
-// credential matches what vendors' keys and ours look like. It is a net under the marks of the diagnostics: a line
-// is shown because of a mistake in one field and may hold a key in another.
-var credential = regexp.MustCompile(`\b(?:sk-|gwc_|AIza|AKIA|ASIA|gh[pousr]_|xox[abprs]-)[A-Za-z0-9_\-]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY-----.*`)
 
 // cut shortens a line that is too long around the marks.
 func cut(text string, from, width int) (string, int, int, bool) {
@@ -378,14 +375,14 @@ func unsafe(r rune) bool {
 }
 
 // clean makes text of a diagnostic fit for one line of a terminal, and blanks credentials in it.
-func clean(s string) string {
+func (p *printer) clean(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if unsafe(r) {
 			return ' '
 		}
 		return r
 	}, s)
-	return credential.ReplaceAllString(s, "[secret]")
+	return p.secrets.blank(s)
 }
 
 // Count returns "1 error", "2 errors", "no errors" for a number of things.

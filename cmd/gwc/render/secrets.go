@@ -1,0 +1,120 @@
+package render
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// blanked stands where a secret stood.
+const blanked = "[secret]"
+
+// credential matches what vendors' keys and ours look like. It is a net under the marks of the diagnostics: a line
+// is shown because of a mistake in one field and may hold a key in another.
+var credential = regexp.MustCompile(`\b(?:sk[-_]|gwc_|xai-|gsk_|hf_|AIza|AKIA|ASIA|gh[pousr]_|xox[abprs]-)[A-Za-z0-9_\-]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY-----.*`)
+
+// shortest is the length of a text that is taken for a secret wherever it stands, once a diagnostic has marked it.
+const shortest = 6
+
+// secrets knows what a list of diagnostics marks as secret: where it stands and how it reads.
+type secrets struct {
+	spans  []diag.Span
+	values []string // longest first
+}
+
+func newSecrets(list []diag.Diagnostic, source func(string) []byte) *secrets {
+	s := &secrets{}
+	lines := map[string][]string{}
+	note := func(d *diag.Diagnostic, l diag.Label) {
+		if !l.Secret || l.Span.IsZero() {
+			return
+		}
+		s.spans = append(s.spans, l.Span)
+		if source == nil {
+			return
+		}
+		if _, known := lines[l.Span.File]; !known {
+			lines[l.Span.File] = strings.Split(string(source(l.Span.File)), "\n")
+		}
+		all := lines[l.Span.File]
+		for n := l.Span.Start.Line; n >= 1 && n <= min(len(all), max(l.Span.Start.Line, l.Span.End.Line)); n++ {
+			from, to := rangeOf(l.Span, n, all[n-1])
+			if text := strings.Trim(all[n-1][from:to], " \t\r\"'#`,"); len(text) >= shortest && !slices.Contains(d.Path, text) {
+				s.values = append(s.values, text)
+			}
+		}
+	}
+	for i := range list {
+		note(&list[i], list[i].Primary)
+		for _, l := range list[i].Secondary {
+			note(&list[i], l)
+		}
+	}
+	slices.SortFunc(s.values, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	s.values = slices.Compact(s.values)
+	return s
+}
+
+// rangeOf returns the bytes of line n that belong to a span.
+func rangeOf(s diag.Span, n int, text string) (from, to int) {
+	to = len(text)
+	if s.Start.Line == n {
+		from = min(max(s.Start.Col-1, 0), len(text))
+	}
+	if s.End.Line == n && s.End.Col > 0 {
+		to = min(s.End.Col-1, len(text))
+	}
+	return from, max(from, to)
+}
+
+// blank takes secrets out of a text.
+func (s *secrets) blank(text string) string {
+	for _, v := range s.values {
+		text = strings.ReplaceAll(text, v, blanked)
+	}
+	return credential.ReplaceAllString(text, blanked)
+}
+
+// holds reports whether a text has a secret in it.
+func (s *secrets) holds(text string) bool { return s.blank(text) != text }
+
+// marks reports whether a span touches one that was marked.
+func (s *secrets) marks(at diag.Span) bool {
+	before := func(a, b diag.Pos) bool { return a.Line < b.Line || a.Line == b.Line && a.Col <= b.Col }
+	return slices.ContainsFunc(s.spans, func(x diag.Span) bool {
+		return x.File == at.File && !before(x.End, at.Start) && !before(at.End, x.Start)
+	})
+}
+
+// without returns a copy of a diagnostic that tells no secret. A fix that would is left out, as half a fix is none.
+func (s *secrets) without(d *diag.Diagnostic) diag.Diagnostic {
+	out := *d
+	texts := func(l []string) []string {
+		out := make([]string, len(l))
+		for i := range l {
+			out[i] = s.blank(l[i])
+		}
+		return out
+	}
+	out.Summary, out.Path, out.Notes, out.Help = s.blank(d.Summary), texts(d.Path), texts(d.Notes), texts(d.Help)
+	out.Primary.Text = s.blank(d.Primary.Text)
+	out.Secondary = slices.Clone(d.Secondary)
+	for i := range out.Secondary {
+		out.Secondary[i].Text = s.blank(out.Secondary[i].Text)
+	}
+	out.Fixes = nil
+	for _, f := range d.Fixes {
+		if !slices.ContainsFunc(f.Edits, func(e diag.Edit) bool { return s.marks(e.Span) || s.holds(e.New) }) {
+			out.Fixes = append(out.Fixes, diag.Fix{Title: s.blank(f.Title), Safe: f.Safe, Edits: f.Edits})
+		}
+	}
+	return out
+}
+
+// Blank takes everything that looks like a credential out of a text, and the values that diagnostics mark as secret.
+func Blank(text string, list []diag.Diagnostic, source func(file string) []byte) string {
+	return newSecrets(list, source).blank(text)
+}
