@@ -230,8 +230,19 @@ func TestKeyUpdate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var out bytes.Buffer
+			var out lockedBuffer
 			cmd.Stdout, cmd.Stderr = &out, &out
+			// A command counts only when s_client reads it alone: what follows waits until it has been obeyed.
+			update := func(command string, times int) {
+				in.Write([]byte(command))
+				for range 500 {
+					if strings.Count(out.String(), "KEYUPDATE") >= times {
+						return
+					}
+					time.Sleep(10 * time.Millisecond)
+				}
+				t.Fatalf("s_client did not update its keys:\n%s", out.String())
+			}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -244,12 +255,10 @@ func TestKeyUpdate(t *testing.T) {
 				}
 				switch i {
 				case 0:
-					in.Write([]byte("K\n")) // s_client: update both directions' keys
-					time.Sleep(50 * time.Millisecond)
+					update("K\n", 1) // s_client: update both directions' keys
 					in.Write([]byte("two\n"))
 				case 1:
-					in.Write([]byte("k\n")) // its own only
-					time.Sleep(50 * time.Millisecond)
+					update("k\n", 2) // its own only
 					in.Write([]byte("three\n"))
 				}
 			}
@@ -271,4 +280,22 @@ func eachTLS(t *testing.T, f func(t *testing.T, m mode)) {
 			t.Run(m.name, func(t *testing.T) { f(t, m) })
 		}
 	}
+}
+
+// lockedBuffer takes what a child process says while the test reads it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
