@@ -95,6 +95,7 @@ type compiling struct {
 	flags     *pflag.FlagSet // that were bound; nil in commands with formats of their own
 	actions   bool           // the command reports to GitHub Actions where it runs there
 
+	files     fs.FS // in place of the folder; nil: the folder as it is
 	documents openapi.Cache
 }
 
@@ -204,7 +205,7 @@ func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string
 	}
 	began := time.Now()
 	res, err := compiler.Build(ctx, compiler.Options{
-		Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents,
+		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents,
 	})
 	var path *fs.PathError
 	switch {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/gwc-dev/gwc/schema/diag"
 )
@@ -66,5 +67,10 @@ func findings(list []diag.Diagnostic, o Options) (shown []finding, hidden int) {
 	return shown, hidden
 }
 
-// help returns the actions of a diagnostic.
-func help(d *diag.Diagnostic) []string { return d.Help }
+// help returns the actions of a diagnostic. Where it has a fix that is safe, one of them is to let gwc do it.
+func help(d *diag.Diagnostic) []string {
+	if d.Code == "" || !slices.ContainsFunc(d.Fixes, func(f diag.Fix) bool { return f.Safe && len(f.Edits) > 0 }) {
+		return d.Help
+	}
+	return append(slices.Clone(d.Help), fmt.Sprintf("run `gwc fix --select %s`", d.Code))
+}
