@@ -1,3 +1,5 @@
+//go:build linux
+
 package netio
 
 import (
@@ -12,6 +14,19 @@ import (
 
 	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
+)
+
+const (
+	readSize   = 64 << 10  // what one event reads at most, and so what one Data call carries at most
+	plainSize  = 32 << 10  // what one Data call carries at most under TLS: two full records
+	flushSize  = 256 << 10 // what one event writes of a queue at most, so that a fast reader does not keep its poller
+	feedSize   = 64 << 10  // when a feed holds this much, reading stops; it may hold one more read
+	lingerTime = 2 * time.Second
+	lingerMax  = 16 << 20 // bytes that are read and thrown away after Close
+
+	defaultMaxQueue         = 4 << 20
+	defaultWriteTimeout     = 30 * time.Second
+	defaultHandshakeTimeout = 10 * time.Second
 )
 
 // Bits of Conn.flags: what a read event does beyond handing its bytes to Data. None is set on the hot path.

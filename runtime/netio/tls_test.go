@@ -1,3 +1,5 @@
+//go:build linux
+
 package netio
 
 import (
@@ -262,6 +264,9 @@ func TestKeyUpdate(t *testing.T) {
 					in.Write([]byte("three\n"))
 				}
 			}
+			for limit := time.Now().Add(patience); !strings.Contains(out.String(), "\nthree\n") && time.Now().Before(limit); {
+				time.Sleep(time.Millisecond)
+			}
 			in.Write([]byte("Q\n"))
 			if err := wait(t, closed, "Closed"); err != io.EOF {
 				t.Errorf("Closed(%v), want io.EOF", err)
@@ -272,6 +277,24 @@ func TestKeyUpdate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// transcript is a bytes.Buffer that may be read while it is written.
+type transcript struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *transcript) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *transcript) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func eachTLS(t *testing.T, f func(t *testing.T, m mode)) {
