@@ -15,7 +15,20 @@ import (
 	"time"
 )
 
-// The contract: one suite, run in every mode.
+// The contract: one suite, run in every mode. What netpoll's Connection would do in the same place, and the test that
+// shows that it does not happen here:
+//
+//	reads never stop, the buffer has no bound        TestAPausedConnectionStopsItsPeer
+//	one reader that does not read stops a poller     TestASlowReaderDelaysNobody
+//	no write timeout                                 TestAPeerThatDoesNotReadIsCutAfterTheWriteTimeout
+//	Close in a callback spins for ever               TestEveryMethodMayBeCalledFromEveryCallback
+//	bytes that are left spin                         TestAPartOfAMessageDoesNotSpin
+//	an idle timeout is only a keep-alive probe       TestTimeouts
+//	a half-close loses the answer (kept: documented) TestAHalfCloseIsAClose
+//	Detach loses bytes                               TestSoak, TestAConnectionThatBeginsWithThePrefaceIsHandedOverWithAllItsBytes
+//	Dial waits for the poller (ours is off it)       TestAHandlerSeesNothingBeforeItExists
+//	Shutdown waits for idle connections              TestLoopCloseEndsEverythingAndWaits
+//	a peer's end is seen at once (kept)              TestTheEndIsNoticedAtOnceOnAnIdleConnection
 
 func TestWhatThePeerSendsComesBackInOrder(t *testing.T) {
 	eachMode(t, func(t *testing.T, m mode) {
