@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,9 +130,10 @@ func (x *echoing) Gone(err error) {
 	}
 }
 
-type quiet struct{}
+// quiet counts connections and leaves everything else unsaid.
+type quiet struct{ open *atomic.Int64 }
 
-func (quiet) Conn(string, int)       {}
+func (q quiet) Conn(_ string, n int) { q.open.Add(int64(n)) }
 func (quiet) Refused(string, string) {}
 func (quiet) Panicked(any, []byte)   {}
 
@@ -142,6 +144,7 @@ type front struct {
 	tls  bool
 	h2   bool
 	h    *echo
+	open atomic.Int64 // connections, as the engine tells its Observer
 	stop func(time.Duration) int
 }
 
@@ -222,8 +225,9 @@ func fronts(t *testing.T, test func(t *testing.T, f *front)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := NewDirect(loop, h, quiet{})
-			s := NewStd(h, quiet{}, slog.New(slog.DiscardHandler))
+			obs := quiet{&f.open}
+			d := NewDirect(loop, h, obs)
+			s := NewStd(h, obs, slog.New(slog.DiscardHandler))
 			var tc *tls.Config
 			if kind.tls {
 				tc = selfSigned(t)
@@ -344,6 +348,31 @@ func TestEveryEngineCarriesTrailers(t *testing.T) {
 		if got := resp.Trailer.Get("X-Sum"); got != "42" {
 			t.Errorf("the answer's trailers arrived as %v", resp.Trailer)
 		}
+	})
+}
+
+func TestEveryEngineCountsItsConnections(t *testing.T) {
+	fronts(t, func(t *testing.T, f *front) {
+		c := f.client()
+		resp, err := c.Get(f.url("/now"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		until := func(n int64) {
+			t.Helper()
+			for range 500 {
+				if f.open.Load() == n {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			t.Fatalf("%d connections are counted, want %d", f.open.Load(), n)
+		}
+		until(1)
+		c.CloseIdleConnections()
+		until(0)
 	})
 }
 

@@ -34,6 +34,7 @@ type Std struct {
 
 	open   atomic.Int64 // connections
 	active atomic.Int64 // exchanges
+	conns  sync.Map     // net.Conn → the name of its listener
 }
 
 type listenerKey struct{}
@@ -58,12 +59,20 @@ func NewStd(h Handler, obs Observer, log *slog.Logger) *Std {
 			defer s.mu.Unlock()
 			return context.WithValue(context.Background(), listenerKey{}, s.names[ln])
 		},
-		ConnState: func(_ net.Conn, st http.ConnState) {
-			switch st {
-			case http.StateNew:
-				s.open.Add(1)
-			case http.StateClosed, http.StateHijacked:
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			name, _ := ctx.Value(listenerKey{}).(string)
+			s.conns.Store(c, name)
+			s.open.Add(1)
+			s.obs.Conn(name, 1)
+			return ctx
+		},
+		ConnState: func(c net.Conn, st http.ConnState) {
+			if st != http.StateClosed && st != http.StateHijacked {
+				return
+			}
+			if name, ok := s.conns.LoadAndDelete(c); ok {
 				s.open.Add(-1)
+				s.obs.Conn(name.(string), -1)
 			}
 		},
 	}

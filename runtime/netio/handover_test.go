@@ -2,6 +2,8 @@
 
 package netio
 
+//lint:file-ignore SA1019 the HTTP/2 stack of x/net is driven by hand here, which net/http does not offer
+
 import (
 	"bufio"
 	"bytes"

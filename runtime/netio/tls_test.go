@@ -279,24 +279,6 @@ func TestKeyUpdate(t *testing.T) {
 	}
 }
 
-// transcript is a bytes.Buffer that may be read while it is written.
-type transcript struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *transcript) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(b)
-}
-
-func (s *transcript) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
 func eachTLS(t *testing.T, f func(t *testing.T, m mode)) {
 	for _, m := range modes {
 		if m.tls != 0 {

@@ -514,7 +514,11 @@ func TestAReceiverThatPanicsCostsItsCallOnly(t *testing.T) {
 				t.Fatal("nobody was told")
 			}
 			a.mu.Lock() // it is free again
+			over := a.over
 			a.mu.Unlock()
+			if over != 0 {
+				t.Errorf("%d last events reached the answer behind the panics", over)
+			}
 		})
 	}
 }
