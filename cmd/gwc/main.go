@@ -140,7 +140,7 @@ Exit codes: 0 clean; 1 the configuration is wrong; 4 an artifact is not to be tr
 		return &exit{code: serve.Usage, err: err, hints: []string{fmt.Sprintf("run '%s --help' for its flags", c.CommandPath())}}
 	})
 	root.AddCommand(
-		newInit(s), newVet(s), newFix(s), newBuild(s), newPlan(s), newInspect(s), newTry(s), newRun(s), newServe(s), newMock(s), newKeys(s),
+		newInit(s), newFmt(s), newVet(s), newFix(s), newBuild(s), newPlan(s), newInspect(s), newTry(s), newRun(s), newServe(s), newMock(s), newKeys(s),
 		newExplain(s), newRules(s), newVersion(s),
 	)
 	return root

@@ -45,6 +45,13 @@ const maxTree = 2000
 // token and takes about 2 KB of stack each time, of the 1 GB that Go allows.
 const harmless = 128 << 10
 
+// Syntax returns what is wrong with the syntax of a CUE file, as [Load] says it: at most one thing. A file without a
+// finding is safe to parse and to walk.
+func Syntax(name string, data []byte) []diag.Diagnostic {
+	_, problems := parse(name, data)
+	return problems
+}
+
 // parse returns the syntax tree of a file, or nil and what is wrong with it.
 func parse(name string, data []byte) (*ast.File, []diag.Diagnostic) {
 	if at := tooNested(data); at >= 0 {
