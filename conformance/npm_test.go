@@ -8,19 +8,25 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNPMClient runs npm/client.mjs. The package is installed from the committed lock file, once.
-func TestNPMClient(t *testing.T) {
+// npm returns the node that runs what lies in the folder npm. The packages are installed from the committed lock file
+// where one that the test needs is missing.
+func npm(t *testing.T, needs ...string) string {
+	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("skipped: node is not installed")
 	}
-	if _, err := os.Stat("npm/node_modules/openai"); err != nil {
+	if slices.ContainsFunc(needs, func(name string) bool {
+		_, err := os.Stat(filepath.Join("npm", "node_modules", filepath.FromSlash(name)))
+		return err != nil
+	}) {
 		npm, err := exec.LookPath("npm")
 		if err != nil {
 			t.Skip("skipped: npm is not installed")
@@ -33,6 +39,12 @@ func TestNPMClient(t *testing.T) {
 			t.Skipf("skipped: npm ci does not work here: %v: %s", err, out)
 		}
 	}
+	return node
+}
+
+// TestNPMClient runs npm/client.mjs.
+func TestNPMClient(t *testing.T) {
+	node := npm(t, "openai")
 	w := startWorld(t, "--chunk-gap", "1ms")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
