@@ -66,8 +66,14 @@ The same files give the same bytes, on any machine.`,
 			if timings {
 				sayTimings(r, s)
 			}
+			if err := c.onlyNew(cmd.Context(), r, now, s); err != nil {
+				return err
+			}
 			if err := c.report(r, formats, findings, s); err != nil {
 				return err
+			}
+			if r.Report.Failed() {
+				return &exit{code: serve.Invalid, err: fmt.Errorf("errors that %s has too stop the build", c.newFrom)}
 			}
 			switch {
 			case emit != "":
@@ -91,6 +97,7 @@ The same files give the same bytes, on any machine.`,
 	}
 	f := cmd.Flags()
 	c.bind(f)
+	c.bindNewFrom(f)
 	f.StringVarP(&output, "output", "o", "", "write the artifact to `FILE` instead of "+defaultArtifact+" in the repository")
 	f.StringVar(&stopAfter, "stop-after", "", "stop after `STAGE`: "+strings.Join(compiler.Stages(), ", "))
 	f.StringVar(&emit, "emit", "", "print `WHAT`, ir, table or routes, instead of writing an artifact")

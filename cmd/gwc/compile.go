@@ -92,6 +92,7 @@ type compiling struct {
 	strict    bool
 	maxErrors int
 	color     string
+	newFrom   string
 	flags     *pflag.FlagSet // that were bound; nil in commands with formats of their own
 	actions   bool           // the command reports to GitHub Actions where it runs there
 

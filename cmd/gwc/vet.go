@@ -37,6 +37,9 @@ in place of the current one, and so is any folder where the current one is none.
 			if err != nil {
 				return err
 			}
+			if err := c.onlyNew(cmd.Context(), r, now, s); err != nil {
+				return err
+			}
 			if len(args) > 0 {
 				within, err := relativeTo(r.root, c.dir, args)
 				if err != nil {
@@ -52,6 +55,7 @@ in place of the current one, and so is any folder where the current one is none.
 		},
 	}
 	c.bind(cmd.Flags())
+	c.bindNewFrom(cmd.Flags())
 	return cmd
 }
 
