@@ -55,7 +55,7 @@ func TestQuickstart(t *testing.T) {
 			t.Logf("gwc run said:\n%s", run.Output())
 		}
 	})
-	curl := regexp.MustCompile(`(?m)^# (.*)\n((?:curl|cat) .*)$`)
+	curl := regexp.MustCompile(`(?m)^# (.*)\n((?:curl|cat|sleep) .*)$`)
 	var lines [][]string
 	eventually(t, func() (bool, string) {
 		lines = curl.FindAllStringSubmatch(run.Output(), -1)
