@@ -54,6 +54,29 @@ func TestNoFormatShowsASecret(t *testing.T) {
 	}
 }
 
+func TestLiteralsBehindTellingLabelsAreBlanked(t *testing.T) {
+	path := []string{"providers", "a", "credentials", "0", "reff"}
+	for _, tt := range []struct {
+		src, want string
+		path      []string
+	}{
+		{`a: {kind: "openai", apiKey: "hunter2"} // X`, `a: {kind: "openai", apiKey: "[secret]"} // X`, nil},
+		{`"x-api-key": 'hunter2' // X`, `"x-api-key": '[secret]' // X`, nil},
+		{`a: credentials: ["hunter2", {reff: "hunter2", kind: "x"}] // X`, `a: credentials: ["[secret]", {reff: "[secret]", kind: "x"}] // X`, nil},
+		{`{ref: "env:KEY", password?: "hun\"ter2", other: "y"} // X`, `{ref: "env:KEY", password?: "[secret]", other: "y"} // X`, nil},
+		{`keys: [{id: "web", hash: "sha256:00"}] // X`, `keys: [{id: "web", hash: "sha256:00"}] // X`, nil},
+		{`reff: "hunter2" // X`, `reff: "[secret]" // X`, path},
+		{`"hunter2", "env:OK" // X`, `"[secret]", "env:OK" // X`, path},
+		{`tokens: "hunter2" // X`, `tokens: "hunter2" // X`, nil},
+	} {
+		d := diag.Diagnostic{Summary: "s", Path: tt.path, Primary: diag.Label{Span: at("a.cue", tt.src, "X")}}
+		lines := strings.Split(write(t, "text", []diag.Diagnostic{d}, Options{Source: func(string) []byte { return []byte(tt.src) }}), "\n")
+		if diff := cmp.Diff("1 | "+tt.want, lines[3]); diff != "" {
+			t.Errorf("%s: mismatch (-want +got):\n%s", tt.src, diff)
+		}
+	}
+}
+
 func TestGitHub(t *testing.T) {
 	d := diag.Diagnostic{
 		Code: "GWC1203", Summary: "50 % of a:b, c", Primary: diag.Label{Span: diag.Span{File: "a,b:%.cue", Start: diag.Pos{Line: 3, Col: 2}, End: diag.Pos{Line: 4, Col: 1}}},

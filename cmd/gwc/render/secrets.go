@@ -9,6 +9,9 @@ import (
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
+// maxTelling bounds the lines of one finding that are held to be about a secret: an excerpt shows the first.
+const maxTelling = 100
+
 // blanked stands where a secret stood.
 const blanked = "[secret]"
 
@@ -19,14 +22,56 @@ var credential = regexp.MustCompile(`\b(?:sk[-_]|gwc_|xai-|gsk_|hf_|AIza|AKIA|AS
 // shortest is the length of a text that is taken for a secret wherever it stands, once a diagnostic has marked it.
 const shortest = 6
 
+// word is a literal or a name in a line of CUE, JSON or YAML, and whether it is a label.
+var word = regexp.MustCompile(`("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[A-Za-z_#$][\w$#-]*)(\s*[?!]?\s*:)?`)
+
+// telling matches labels whose values are most often secret, whether the language knows the label or not: who writes
+// apiKey where credentials belong has written a key behind it.
+var telling = regexp.MustCompile(`(?i)(keys?|token|secret|passwo?r?d|authorization|cookie)$|^#?_?(ref|headers|hash)$`)
+
+// harmless matches what stands behind such labels without being a secret.
+var harmless = regexp.MustCompile(`^(env|file|sha256):|^$`)
+
+// names matches labels whose values say which thing is meant.
+var names = regexp.MustCompile(`^(id|kind|name)$`)
+
+// tellingLiterals returns the ranges of a line's literals that are most likely secrets: behind a telling label, and
+// anywhere behind "credentials". Where all is true every literal is taken for one.
+func tellingLiterals(src string, all bool) [][2]int {
+	var out [][2]int
+	secret := all
+	for _, m := range word.FindAllStringSubmatchIndex(src, -1) {
+		text := src[m[2]:m[3]]
+		quoted := text[0] == '"' || text[0] == '\''
+		if quoted {
+			text = text[1 : len(text)-1]
+		}
+		switch {
+		case m[4] >= 0 && strings.EqualFold(text, "credentials"):
+			all, secret = true, true
+		case m[4] >= 0:
+			secret = (all || telling.MatchString(text)) && !names.MatchString(text)
+		case quoted && secret && !harmless.MatchString(text):
+			out = append(out, [2]int{m[2] + 1, m[3] - 1})
+		}
+	}
+	return out
+}
+
 // secrets knows what a list of diagnostics marks as secret: where it stands and how it reads.
 type secrets struct {
 	spans  []diag.Span
-	values []string // longest first
+	values []string      // longest first
+	lines  map[line]bool // in which every literal is taken for a secret
+}
+
+type line struct {
+	file string
+	n    int
 }
 
 func newSecrets(list []diag.Diagnostic, source func(string) []byte) *secrets {
-	s := &secrets{}
+	s := &secrets{lines: map[line]bool{}}
 	lines := map[string][]string{}
 	note := func(d *diag.Diagnostic, l diag.Label) {
 		if !l.Secret || l.Span.IsZero() {
@@ -48,6 +93,13 @@ func newSecrets(list []diag.Diagnostic, source func(string) []byte) *secrets {
 		}
 	}
 	for i := range list {
+		// A finding about a secret shows the place of its mistake, whether the mistake is the secret or beside it.
+		if slices.ContainsFunc(list[i].Path, func(p string) bool { return strings.EqualFold(p, "credentials") || telling.MatchString(p) }) {
+			at := list[i].Primary.Span
+			for n := at.Start.Line; n <= max(at.Start.Line, min(at.End.Line, at.Start.Line+maxTelling)); n++ {
+				s.lines[line{at.File, n}] = true
+			}
+		}
 		note(&list[i], list[i].Primary)
 		for _, l := range list[i].Secondary {
 			note(&list[i], l)
@@ -114,7 +166,18 @@ func (s *secrets) without(d *diag.Diagnostic) diag.Diagnostic {
 	return out
 }
 
-// Blank takes everything that looks like a credential out of a text, and the values that diagnostics mark as secret.
+// Blank takes everything that looks like a credential out of a text of lines of a source, what stands behind labels of
+// credentials, and the values that diagnostics mark as secret.
 func Blank(text string, list []diag.Diagnostic, source func(file string) []byte) string {
-	return newSecrets(list, source).blank(text)
+	text = newSecrets(list, source).blank(text)
+	var b strings.Builder
+	for l := range strings.Lines(text) {
+		at := 0
+		for _, r := range tellingLiterals(l, false) {
+			b.WriteString(l[at:r[0]] + blanked)
+			at = r[1]
+		}
+		b.WriteString(l[at:])
+	}
+	return b.String()
 }

@@ -286,6 +286,7 @@ func (p *printer) blanks(src, file string, n int) [][2]int {
 			out = append(out, [2]int{from, to})
 		}
 	}
+	out = append(out, tellingLiterals(src, p.secrets.lines[line{file, n}])...)
 	for _, v := range p.secrets.values {
 		for at := 0; ; {
 			i := strings.Index(src[at:], v)
