@@ -38,8 +38,8 @@ func newFmt(s streams) *cobra.Command {
 to stdout; -w writes them back, --check names those that are not formatted and exits with 1, --diff prints what would
 change. YAML and JSON files belong to others, and stay as they are.
 
-Only white space and commas change, which is checked of every file; comments are kept. A file that is formatted already
-is not touched.`,
+Only white space and commas change and imports are sorted, which is checked of every file; comments are kept. A file
+that is formatted already is not touched.`,
 		RunE: func(_ *cobra.Command, args []string) error { return f.run(args, s) },
 	}
 	flags := cmd.Flags()
