@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -143,13 +144,23 @@ func Start(cpus string, env []string, name string, args ...string) (*Process, er
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	// The process dies with its parent, even when that is killed.
 	p.cmd.SysProcAttr = dieWithParent()
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
+	// Linux means the thread that started it, which the Go runtime ends when a goroutine locked to it returns: the
+	// thread is therefore held for as long as the process runs.
+	started := make(chan error)
 	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
 		p.err = p.cmd.Wait()
 		close(p.exited)
 	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
 	return p, nil
 }
 

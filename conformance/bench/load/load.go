@@ -49,6 +49,7 @@ type conn struct {
 // Run executes a plan.
 func Run(p Plan) (Result, error) {
 	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var res Result
 	poll, err := epoll.New()
 	if err != nil {
