@@ -122,8 +122,9 @@ func newRoot(s streams) *cobra.Command {
 		Short: "Compile and run AI and API gateways",
 		Long: `gwc compiles a repository of CUE and OpenAPI files into one artifact, and runs it.
 
-Exit codes: 0 clean; 1 the configuration is wrong; 4 an artifact is not to be trusted; 64 wrong usage;
-69 something outside is unreachable; 70 a bug in gwc.`,
+Exit codes: 0 clean; 1 the configuration is wrong; 2 valid, and there are changes (plan --exit-code); 3 a gate
+refused (plan --fail-on); 4 an artifact is not to be trusted; 64 wrong usage; 69 something outside is unreachable;
+70 a bug in gwc.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
