@@ -63,11 +63,21 @@ const whole = `{
 				"models": ["fast"], "limits": [{"requests": 5, "per": "1m"}]
 			}}
 		}
+	},
+	"assertions": {
+		"who": {"kind": "reach", "reason": "it is dear", "calls": ["model:*"], "only": ["acme"], "never": ["everyone"], "unless": ["pets.listPets"], "unlessPolicies": ["limits"]},
+		"cost": {"kind": "spend", "each": "key", "apps": ["acme/web"], "per": "1h", "requests": 10, "tokens": 20, "usd": "1.5", "unless": ["acme/x"]},
+		"most": {"kind": "timeout", "most": "1m"},
+		"cap": {"kind": "limit", "requests": 5, "per": "1m"},
+		"two": {"kind": "targets", "among": ["openai"], "providers": 2},
+		"own": {"kind": "isolation", "tenants": ["*"]},
+		"all": {"kind": "auth"},
+		"end": {"kind": "expiry", "days": 90}
 	}
 }`
 
 // stricter holds the rules that say more than the language's CUE can.
-var stricter = []diag.Code{codeBounds, codeFew, codeDuration, codeRepeated, codeDate, codeURL, codeAddress, codeBasePath, codeHost, codeDocument, codeSize, codeSecret}
+var stricter = []diag.Code{codeBounds, codeFew, codeDuration, codeRepeated, codeDate, codeURL, codeAddress, codeBasePath, codeHost, codeDocument, codeSize, codeSecret, codeCall, codeCaller, codeNoSay}
 
 // TestCheckAndCUEAgree breaks a correct repository at random and compares with `schema.#Gateway & {…}` as CUE itself
 // judges it: what CUE refuses is refused, in words (never by the rule that only repeats CUE), and what CUE accepts is

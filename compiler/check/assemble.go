@@ -17,7 +17,7 @@ import (
 func assemble(units []*unit, report *diag.Report) *Config {
 	c := &Config{
 		Providers: map[string]Provider{}, Models: map[string]Model{}, Upstreams: map[string]Upstream{},
-		APIs: map[string]API{}, Tenants: map[string]Tenant{},
+		APIs: map[string]API{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{},
 		places: map[string]place{},
 	}
 	broken := len(units) == 0
@@ -104,6 +104,7 @@ func (m *merger) all() {
 	merge(m, "upstreams", c.Upstreams, m.upstream)
 	merge(m, "apis", c.APIs, m.api)
 	merge(m, "tenants", c.Tenants, m.tenant)
+	merge(m, "assertions", c.Assertions, m.assertion)
 }
 
 // merge adds the objects of one field, except those that an earlier unit defined too.

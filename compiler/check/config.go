@@ -19,6 +19,8 @@ type Config struct {
 	APIs      map[string]API
 	Tenants   map[string]Tenant
 
+	Assertions map[string]Assertion
+
 	places map[string]place // by joined data path
 }
 

@@ -76,6 +76,16 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 				Limits: []Limit{{5, time.Minute}},
 			}},
 		}},
+		Assertions: map[string]Assertion{
+			"who":  {Kind: "reach", Reason: "it is dear", Calls: []string{"model:*"}, Only: []string{"acme"}, Never: []string{"everyone"}, Unless: []string{"pets.listPets"}, Policies: []string{"limits"}},
+			"cost": {Kind: "spend", Each: "key", Apps: []string{"acme/web"}, Per: time.Hour, Requests: 10, Tokens: 20, USD: "1.5", Unless: []string{"acme/x"}},
+			"most": {Kind: "timeout", Calls: []string{"*"}, Most: time.Minute},
+			"cap":  {Kind: "limit", Apps: []string{"*"}, Requests: 5, Per: time.Minute, Limit: Limit{5, time.Minute}},
+			"two":  {Kind: "targets", Calls: []string{"model:*"}, Among: []string{"openai"}, Providers: 2},
+			"own":  {Kind: "isolation", Apps: []string{"*"}, Apart: []string{"apis", "upstreams", "credentials"}},
+			"all":  {Kind: "auth", Calls: []string{"*"}, Auth: []string{"key"}},
+			"end":  {Kind: "expiry", Apps: []string{"*"}, Days: 90},
+		},
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); d != "" {
 		t.Errorf("mismatch (-want +got):\n%s", d)
@@ -113,7 +123,8 @@ tenants: acme: apps: web: {}`,
 		APIs: map[string]API{"pets": {
 			Owner: "acme", OpenAPI: "tenants/acme/apis/doc/pets.json", Upstream: "u", Operations: map[string]Operation{},
 		}},
-		Tenants: map[string]Tenant{"acme": {Apps: map[string]App{"web": {}}}},
+		Tenants:    map[string]Tenant{"acme": {Apps: map[string]App{"web": {}}}},
+		Assertions: map[string]Assertion{},
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); d != "" {
 		t.Errorf("mismatch (-want +got):\n%s", d)

@@ -201,7 +201,7 @@ func (w *walker) arm(v cue.Value, t *language.Type) *language.Type {
 			Summary: fmt.Sprintf("missing field %q in %s", "kind", word(t)),
 			Path:    append(slices.Clone(w.path), "kind"),
 			Primary: diag.Label{Span: firstLine(w.at.key), Text: "expected " + oneOf(kinds)},
-			Notes:   []string{fmt.Sprintf("kind says which dialect it speaks          (schema: %s)", t.At)},
+			Notes:   []string{fmt.Sprintf("kind says %s          (schema: %s)", kindSays(t), t.At)},
 		})
 		return nil
 	}
@@ -214,6 +214,14 @@ func (w *walker) arm(v cue.Value, t *language.Type) *language.Type {
 		return nil
 	}
 	return t.Arms[slices.Index(kinds, n.str)]
+}
+
+// kindSays says what the field "kind" of a union is for.
+func kindSays(t *language.Type) string {
+	if t.Name == "#Assertion" {
+		return "what it demands"
+	}
+	return "which dialect it speaks"
 }
 
 // isKind reports a value that is not of a kind that its type needs.
@@ -285,7 +293,7 @@ func (w *walker) name() string {
 // thing names a type, and the kind of an arm of a union.
 func (w *walker) thing(t *language.Type) string {
 	if k := t.Kind(); k != "" {
-		return fmt.Sprintf("provider of kind %q", k)
+		return fmt.Sprintf("%s of kind %q", word(t), k)
 	}
 	if t.Name == "" {
 		return w.name()
@@ -299,7 +307,9 @@ var words = map[string]string{
 	"#Admin": `"admin"`, "#Calls": `"calls"`, "#Retry": `"retry"`, "#Policies": `"policies"`, "#Lifecycle": `"lifecycle"`,
 	"#Timeouts": `"timeouts"`, "#ProviderTimeouts": `"timeouts"`, "#UpstreamTimeouts": `"timeouts"`,
 	"#OpenAIProvider": "provider", "#AnthropicProvider": "provider", "#Name": "name", "#ModelName": "model name",
-	"#HostPattern": "host",
+	"#HostPattern":    "host",
+	"#ReachAssertion": "assertion", "#AuthAssertion": "assertion", "#IsolationAssertion": "assertion", "#LimitAssertion": "assertion",
+	"#SpendAssertion": "assertion", "#ExpiryAssertion": "assertion", "#TargetsAssertion": "assertion", "#TimeoutAssertion": "assertion",
 }
 
 func word(t *language.Type) string {

@@ -44,6 +44,7 @@ var (
 	hostNameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
 	basePathForm  = regexp.MustCompile(`^(/|(/[A-Za-z0-9._~-]+)*)$`)
 	envForm       = regexp.MustCompile(`^env:[A-Za-z_][A-Za-z0-9_]*$`)
+	amountForm    = regexp.MustCompile(`^[0-9]{1,12}(\.[0-9]{1,9})?$`)
 	lowerHashForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
@@ -162,6 +163,10 @@ var scalars = map[string]scalar{
 		}
 		return "has upper-case hex digits"
 	}},
+	"call":       {codeCall, `a call such as "model:smart", "petstore.listPets" or "petstore.*"`, false, callText},
+	"caller":     {codeCaller, `a caller such as "acme", "acme/web" or "everyone"`, false, callerText},
+	"exception":  {codeCaller, `a call such as "petstore.listPets" or a caller such as "acme/web"`, false, exceptionText},
+	"amount":     {codeText, `dollars such as "500" or "12.50"`, false, match(amountForm, "is not a decimal number")},
 	"keyid":      {codeText, `a label of letters, digits, ".", "_" and "-"`, false, match(keyIDForm, "is not a label")},
 	"owner":      {codeText, `an owner such as "@acme/platform", without spaces`, false, match(ownerForm, "is not an owner")},
 	"headername": {codeText, "the name of an HTTP header", false, match(headerForm, "is not the name of a header")},

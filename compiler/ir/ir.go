@@ -29,6 +29,8 @@ type Program struct {
 	Keys      []Key   // by app, then the file's order
 	Routes    []Route // those of models first, then by API, then the document's order, then host
 	Places    Places
+
+	Assertions []Assertion
 }
 
 // Places knows where in the sources a data path stands; see check.Config.

@@ -50,6 +50,7 @@ func Link(p *ir.Program) (*ir.Program, diag.Report) {
 	l.addresses()
 	l.paths()
 	l.unused()
+	l.assertions()
 	return l.p, l.report
 }
 

@@ -32,6 +32,7 @@ func Lower(c *check.Config, docs *openapi.Documents) (*ir.Program, diag.Report) 
 	l.upstreams()
 	l.tenants()
 	l.apis()
+	l.assertions()
 	return l.p, l.report
 }
 

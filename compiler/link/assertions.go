@@ -1,0 +1,145 @@
+package link
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gwc-dev/gwc/compiler/ir"
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+const codeAsserted diag.Code = "GWC2401" // an assertion names what does not exist
+
+// assertions finds names in assertions that nothing has. Patterns with a "*" name nothing: whether they match is for
+// `gwc prove` to say.
+func (l *linker) assertions() {
+	if len(l.p.Assertions) == 0 {
+		return
+	}
+	known := namesOf(l.p)
+	for i := range l.p.Assertions {
+		a := &l.p.Assertions[i]
+		apps := "apps"
+		if a.Kind == "isolation" {
+			apps = "tenants"
+		}
+		for _, list := range []struct {
+			field string
+			texts []string
+		}{{"calls", a.Calls}, {apps, a.Apps}, {"only", a.Only}, {"never", a.Never}, {"unless", a.Unless}, {"among", a.Among}} {
+			for j, text := range list.texts {
+				kind, name, all := known.missing(text, list.field)
+				if kind == "" {
+					continue
+				}
+				l.notThere(a, kind, name, text, all, "assertions", a.Name, list.field, strconv.Itoa(j))
+			}
+		}
+	}
+}
+
+// defined are the names of a program.
+type defined struct {
+	models, apis, tenants, providers []string
+	operations                       map[string][]string // by API
+	unread                           map[string]bool     // APIs whose operations are not known
+	apps                             map[string][]string // by tenant
+}
+
+func namesOf(p *ir.Program) *defined {
+	d := &defined{
+		models: names(p.Models, modelName), providers: names(p.Providers, providerName), tenants: names(p.Tenants, tenantName),
+		operations: map[string][]string{}, apps: map[string][]string{}, unread: map[string]bool{},
+	}
+	for i := range p.APIs {
+		d.apis = append(d.apis, p.APIs[i].Name)
+		d.unread[p.APIs[i].Name] = p.APIs[i].Unread
+	}
+	for i := range p.Routes {
+		api := "ai"
+		if r := &p.Routes[i]; r.API >= 0 {
+			api = p.APIs[r.API].Name
+		}
+		op := p.Routes[i].ID[len(api)+1:]
+		if !slices.Contains(d.operations[api][max(0, len(d.operations[api])-1):], op) { // one route for each host
+			d.operations[api] = append(d.operations[api], op)
+		}
+	}
+	if len(p.Models) > 0 {
+		d.apis = append(d.apis, "ai")
+	}
+	for i := range p.Apps {
+		t := p.Tenants[p.Apps[i].Tenant].Name
+		d.apps[t] = append(d.apps[t], p.Apps[i].Name)
+	}
+	return d
+}
+
+// missing returns the name in a pattern that nothing has, what it should be the name of ("" if nothing is missing), and
+// the names that there are.
+func (d *defined) missing(text, field string) (kind, name string, all []string) {
+	lacks := func(what, n string, all []string) bool {
+		if n == "" || slices.Contains(all, n) {
+			return false
+		}
+		kind, name = what, n
+		return true
+	}
+	switch {
+	case field == "among":
+		if lacks("provider", text, d.providers) {
+			return kind, name, d.providers
+		}
+	case field == "calls", field == "unless" && ir.IsCall(text):
+		c, _ := ir.ParseCall(text)
+		model, api, op := c.Names()
+		switch {
+		case lacks("model", model, d.models):
+			return kind, name, d.models
+		case lacks("API", api, d.apis):
+			return kind, name, d.apis
+		case api != "" && !d.unread[api] && lacks("operation", op, d.operations[api]):
+			return kind, name, d.operations[api]
+		}
+	default:
+		c, _ := ir.ParseCaller(text)
+		tenant, app := c.Names()
+		switch {
+		case lacks("tenant", tenant, d.tenants):
+			return kind, name, d.tenants
+		case tenant != "" && lacks("app", app, d.apps[tenant]):
+			return kind, name, d.apps[tenant]
+		}
+	}
+	return "", "", nil
+}
+
+// notThere reports a name of an assertion that nothing has. text is the whole pattern.
+func (l *linker) notThere(a *ir.Assertion, kind, name, text string, all []string, path ...string) {
+	of := kind
+	switch before, _, _ := strings.Cut(text, "."); {
+	case kind == "operation":
+		of = fmt.Sprintf("operation of API %q", before)
+	case kind == "app":
+		tenant, _, _ := strings.Cut(text, "/")
+		of = fmt.Sprintf("app of tenant %q", tenant)
+	}
+	d := diag.Diagnostic{Code: codeAsserted, Severity: diag.Error, Path: path, Primary: diag.Label{Span: l.p.Places.Value(path...)},
+		Summary: fmt.Sprintf("assertion %q names unknown %s %q", a.Name, of, name)}
+	switch best, ok := diag.Nearest(name, all); {
+	case ok:
+		right := strings.TrimSuffix(text, name) + best
+		if kind == "API" || kind == "tenant" {
+			right = best + strings.TrimPrefix(text, name)
+		}
+		d.Primary.Text = fmt.Sprintf("did you mean %q?", right)
+		d.Fixes = []diag.Fix{{Title: fmt.Sprintf("name %s %q", kind, best), Edits: []diag.Edit{{Span: d.Primary.Span, New: strconv.Quote(right)}}}}
+	case len(all) == 0:
+		d.Notes = []string{fmt.Sprintf("no %s is defined", of)}
+	default:
+		d.Notes = []string{fmt.Sprintf("%ss: %s", kind, some(slices.Sorted(slices.Values(all))))}
+	}
+	l.report.Add(d)
+}
