@@ -133,14 +133,14 @@ func (p *planning) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	report := &plan.Report{Base: side, Target: plan.Side{What: "the working tree", Digest: digest}, DigestOnly: base == nil}
-	if base == nil && len(classes)+len(p.calls) > 0 {
+	report := &plan.Report{Base: side, Target: plan.Side{What: "the working tree", Digest: digest}, DigestOnly: base.Artifact == nil}
+	if report.DigestOnly && len(classes)+len(p.calls) > 0 {
 		return usage("--fail-on and --calls need the base itself, and %s gives only its digest", side.What)
 	}
-	if base != nil {
-		report.Changes = diff.Compare(base, target)
+	if !report.DigestOnly {
+		report.Changes = diff.Compare(base, diff.Side{Artifact: target, Files: r.Sources.Files})
 		if len(p.calls) > 0 {
-			if report.Calls, err = replay(p.calls, base, target); err != nil {
+			if report.Calls, err = replay(p.calls, base.Artifact, target); err != nil {
 				return err
 			}
 		}
@@ -203,67 +203,70 @@ func decoded(b []byte) (*artifact.Artifact, string, error) {
 	return a, d.String(), nil
 }
 
-// base finds what --against names. The artifact is nil where only its digest is known.
-func (p *planning) base(ctx context.Context, root string, s streams) (*artifact.Artifact, plan.Side, error) {
+// base finds what --against names. The artifact is nil where only its digest is known, and the files where
+// there is only the artifact.
+func (p *planning) base(ctx context.Context, root string, s streams) (diff.Side, plan.Side, error) {
 	ref := p.against
 	switch {
 	case strings.HasPrefix(ref, "http://") || strings.HasPrefix(ref, "https://"):
-		return fetch(ctx, ref)
+		a, side, err := fetch(ctx, ref)
+		return diff.Side{Artifact: a}, side, err
 	case strings.Contains(ref, "://"):
-		return nil, plan.Side{}, usage("--against %q: the schemes are http and https", ref)
+		return diff.Side{}, plan.Side{}, usage("--against %q: the schemes are http and https", ref)
 	case ref == "":
 		ref = "HEAD"
 	default:
 		if info, err := os.Stat(ref); err == nil && !info.IsDir() {
 			a, d, _, err := open(ref)
-			return a, plan.Side{What: filepath.Base(ref), Digest: d.String()}, err
+			return diff.Side{Artifact: a}, plan.Side{What: filepath.Base(ref), Digest: d.String()}, err
 		}
 	}
 	files, commit, err := revision.Read(ctx, root, ref)
 	switch {
 	case errors.Is(err, revision.ErrNoGit) && p.against == "":
-		return nil, plan.Side{}, usage("there is nothing to compare with: the repository is not in git; --against names an artifact's file")
+		return diff.Side{}, plan.Side{}, usage("there is nothing to compare with: the repository is not in git; --against names an artifact's file")
 	case errors.Is(err, revision.ErrNoGit):
-		return nil, plan.Side{}, usage("there is no file %s, and the repository is not in git, of which it could be a revision", ref)
+		return diff.Side{}, plan.Side{}, usage("there is no file %s, and the repository is not in git, of which it could be a revision", ref)
 	case errors.Is(err, revision.ErrUnknown):
-		return nil, plan.Side{}, usage("there is no file %s, and git has no such revision", ref)
+		return diff.Side{}, plan.Side{}, usage("there is no file %s, and git has no such revision", ref)
 	case ctx.Err() != nil:
-		return nil, plan.Side{}, unreachable(ctx.Err())
+		return diff.Side{}, plan.Side{}, unreachable(ctx.Err())
 	case err != nil:
-		return nil, plan.Side{}, unreachable(fmt.Errorf("cannot read revision %s: %w", ref, err))
+		return diff.Side{}, plan.Side{}, unreachable(fmt.Errorf("cannot read revision %s: %w", ref, err))
 	}
 	side := plan.Side{What: fmt.Sprintf("%s (%.12s)", ref, commit)}
-	a, digest, err := p.buildBase(ctx, files, side.What, s)
+	built, digest, err := p.buildBase(ctx, files, side.What, s)
 	side.Digest = digest
-	return a, side, err
+	return built, side, err
 }
 
 // buildBase builds the files of a revision. A revision without any is an empty gateway.
-func (p *planning) buildBase(ctx context.Context, files fs.FS, what string, s streams) (*artifact.Artifact, string, error) {
+func (p *planning) buildBase(ctx context.Context, files fs.FS, what string, s streams) (diff.Side, string, error) {
 	if entries, err := fs.ReadDir(files, "."); err == nil && len(entries) == 0 {
-		return &artifact.Artifact{}, "no repository there", nil
+		return diff.Side{Artifact: &artifact.Artifact{}}, "no repository there", nil
 	}
 	began := time.Now()
 	// Expiries are judged of the working tree only: nobody can change what a base says of them.
 	res, err := compiler.Build(ctx, compiler.Options{FS: files, Tool: release.Tool, Documents: &p.documents})
 	switch {
 	case ctx.Err() != nil:
-		return nil, "", unreachable(ctx.Err())
+		return diff.Side{}, "", unreachable(ctx.Err())
 	case errors.Is(err, artifact.ErrTooLarge):
-		return nil, "", &exit{code: serve.Invalid, err: err}
+		return diff.Side{}, "", &exit{code: serve.Invalid, err: err}
 	case err != nil:
-		return nil, "", &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: %w", err)}
+		return diff.Side{}, "", &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: %w", err)}
 	}
 	if res.Artifact != nil {
-		return decoded(res.Bytes)
+		a, digest, err := decoded(res.Bytes)
+		return diff.Side{Artifact: a, Files: res.Sources.Files}, digest, err
 	}
 	s.say("%s does not build, so there is nothing to compare with:", what)
 	c := &compiled{Result: res, list: res.Report.All(), elapsed: time.Since(began)}
 	c.list = slices.DeleteFunc(c.list, func(d diag.Diagnostic) bool { return d.Severity != diag.Error })
 	if err := p.report(c, []form{{name: "text"}}, s.err, s); err != nil {
-		return nil, "", err
+		return diff.Side{}, "", err
 	}
-	return nil, "", &exit{code: serve.Invalid}
+	return diff.Side{}, "", &exit{code: serve.Invalid}
 }
 
 // fetch reads a URL: an artifact, or what a gateway says of the one that it runs.

@@ -19,7 +19,6 @@ import (
 	"github.com/gwc-dev/gwc/compiler"
 	"github.com/gwc-dev/gwc/compiler/diff"
 	"github.com/gwc-dev/gwc/runtime"
-	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
 // TestWitnessesAreTrueOfRunningGateways starts a gateway on either side of a change and sends the witness to both: the
@@ -81,7 +80,7 @@ paths:
 `,
 	}
 	type gateway struct {
-		a    *artifact.Artifact
+		side diff.Side
 		addr net.Addr
 		stop func()
 	}
@@ -105,7 +104,7 @@ paths:
 		}()
 		select {
 		case i := <-ready:
-			return gateway{res.Artifact, i.Listeners["main"], func() {
+			return gateway{diff.Side{Artifact: res.Artifact, Files: res.Sources.Files}, i.Listeners["main"], func() {
 				cancel()
 				if err := <-done; err != nil {
 					t.Error(err)
@@ -185,11 +184,11 @@ paths:
 			files[tt.file] = strings.Replace(files[tt.file], tt.from, tt.to, 1)
 			after := start(files)
 			defer after.stop()
-			list := append(diff.Compare(before.a, after.a), diff.Compare(after.a, before.a)...)
+			list := append(diff.Compare(before.side, after.side), diff.Compare(after.side, before.side)...)
 			if len(list) == 0 {
 				t.Fatal("nothing changes")
 			}
-			half := len(diff.Compare(before.a, after.a))
+			half := len(diff.Compare(before.side, after.side))
 			for i := range list {
 				w := list[i].Witness
 				if w == nil {

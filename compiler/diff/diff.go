@@ -1,6 +1,6 @@
 // Package diff says what a change of a repository does: to which requests, to whose access, to what the process needs.
 //
-// Two artifacts enter [Compare]; a list of typed [Change]s in a fixed order leaves. Each has a kind of the table in
+// Two [Side]s, artifacts with their sources where there are some, enter [Compare]; a list of typed [Change]s in a fixed order leaves. Each has a kind of the table in
 // kinds.go, which gives its class; the apps that it affects; a fingerprint that does not depend on the rest of the
 // change; and, where it changes a decision, a witness: one concrete request with what either artifact decides about
 // it. Decisions are looked up in the artifacts' own tables through package match, as the runtime does. A witness is
@@ -10,6 +10,9 @@
 // runs, without its sources. A comparison of the files' text was refused: it shows what was written, not what
 // changes, and it would show secrets. One cause gives one change: a base path that moves a hundred operations is one
 // change of the API, and the operations of a removed API are counted, not listed.
+//
+// OpenAPI documents below the operation are compared by package document, where both sides have them; where one is
+// only an artifact, a change says that the document is another one.
 //
 // Values of headers, keys and their hashes never enter a change; references to secrets do, because they are none.
 package diff
@@ -36,6 +39,10 @@ type Change struct {
 	Summary string
 	// Before and After are the two values, "" where there is none or it must not be shown.
 	Before, After string
+	// Operations holds the ids of the operations whose documents say it, sorted; nil where the subject says it.
+	Operations []string
+	// Check is oasdiff's name of the rule that found a change of a document, else "".
+	Check string
 	// Source is the file and line of the operation, "tenants/acme/orders.yaml:8", where the artifact knows it.
 	Source string
 	Blast  Blast
@@ -87,11 +94,18 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// Side is what a comparison may know of a gateway. Files holds the repository's files by path, and is nil where there
+// is only the artifact, which does not hold the OpenAPI documents.
+type Side struct {
+	Artifact *artifact.Artifact
+	Files    map[string][]byte
+}
+
 // Compare returns what changes from base to target: those of the platform first, then by tenant; within one by class
-// in the order of [Classes], then by kind and subject. It depends on nothing but the two artifacts, which it does not
+// in the order of [Classes], then by kind and subject. It depends on nothing but the two sides, which it does not
 // change. Provenance and the places of definitions are no changes.
-func Compare(base, target *artifact.Artifact) []Change {
-	c := &comparison{base: NewView(base), target: NewView(target)}
+func Compare(base, target Side) []Change {
+	c := &comparison{base: NewView(base.Artifact), target: NewView(target.Artifact)}
 	c.common()
 	c.ops = map[*View][]*operation{c.base: c.base.operations(), c.target: c.target.operations()}
 	c.gateway()
@@ -99,6 +113,7 @@ func Compare(base, target *artifact.Artifact) []Change {
 	c.models()
 	c.upstreams()
 	c.apis()
+	c.documents(base.Files, target.Files)
 	c.tenants()
 	c.apps()
 	c.keys()
@@ -109,7 +124,7 @@ func Compare(base, target *artifact.Artifact) []Change {
 	}
 	slices.SortStableFunc(c.list, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Class(), b.Class()), cmp.Compare(a.Kind, b.Kind),
-			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Before, b.Before), cmp.Compare(a.After, b.After))
+			cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Before, b.Before), cmp.Compare(a.After, b.After), cmp.Compare(a.Summary, b.Summary))
 	})
 	return c.list
 }

@@ -23,20 +23,20 @@ import (
 )
 
 // build compiles files and reads the artifact back, as a runtime would.
-func build(t testing.TB, files map[string]string) *artifact.Artifact {
+func build(t testing.TB, files map[string]string) diff.Side {
 	t.Helper()
 	fsys := fstest.MapFS{}
 	for name, text := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
 	}
 	a, problem := tryBuild(t, fsys)
-	if a == nil {
+	if problem != "" {
 		t.Fatal(problem)
 	}
 	return a
 }
 
-func tryBuild(t testing.TB, fsys fstest.MapFS) (*artifact.Artifact, string) {
+func tryBuild(t testing.TB, fsys fstest.MapFS) (diff.Side, string) {
 	t.Helper()
 	r, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Tool: "gwc test"})
 	if err != nil {
@@ -44,14 +44,14 @@ func tryBuild(t testing.TB, fsys fstest.MapFS) (*artifact.Artifact, string) {
 	}
 	if r.Artifact == nil {
 		for _, d := range r.Report.All() {
-			return nil, fmt.Sprintf("%s %s at %+v", d.Code, d.Summary, d.Primary.Span)
+			return diff.Side{}, fmt.Sprintf("%s %s at %+v", d.Code, d.Summary, d.Primary.Span)
 		}
 	}
 	a, _, err := artifact.Decode(r.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a, ""
+	return diff.Side{Artifact: a, Files: r.Sources.Files}, ""
 }
 
 // edit is one change of the repository below.
@@ -142,6 +142,12 @@ var edits = []edit{
 	{"an operation needs a key", acmeFile, `auth: "none", timeout: "2s"`, `timeout: "2s"`, []diff.Kind{diff.RouteTightened}, nil},
 	{"an operation may take longer", acmeFile, `timeout: "2s"`, `timeout: "4s"`, []diff.Kind{diff.RouteTimeout}, nil},
 	{"an operation has another id", ordersDoc, `operationId: addOrder`, `operationId: createOrder`, []diff.Kind{diff.RouteRenamed}, nil},
+
+	{"answers lose a property", ordersDoc, "        total: {type: number}\n", ``, []diff.Kind{diff.DocumentBreaking}, []diff.Kind{diff.DocumentBreaking}},
+	{"a parameter takes more", ordersDoc, `maximum: 100`, `maximum: 200`, []diff.Kind{diff.DocumentNeutral}, nil},
+	{"a parameter that may be left out goes", ordersDoc, "      parameters: [{name: limit, in: query, schema: {type: integer, maximum: 100}}]\n", ``, []diff.Kind{diff.DocumentBehaviour}, []diff.Kind{diff.DocumentBehaviour}},
+	{"a document cannot be compared", ordersDoc, `note: {type: string}`, `note: {$ref: "https://elsewhere.example/note.json"}`, []diff.Kind{diff.DocumentUnknown}, []diff.Kind{diff.DocumentUnknown}},
+	{"an operation goes with what only it said", ordersDoc, "    get:\n      operationId: getOrder\n      parameters: [{name: id, in: path, required: true, schema: {type: string}}]\n", "    delete:\n      operationId: getOrder\n      parameters: [{name: id, in: path, required: true, schema: {type: integer}}]\n", []diff.Kind{diff.RouteMethod}, nil},
 
 	{"a tenant has other owners", acmeFile, `"@acme/leads"`, `"@acme/all"`, []diff.Kind{diff.TenantOwners}, nil},
 	{"an app is added", shopFile, `apps: {`, "apps: {\n\t\tkiosk: {keys: [{id: \"k\", hash: \"sha256:" + strings.Repeat("ab", 32) + "\"}], models: [\"fast\"]}", []diff.Kind{diff.AppAdded}, nil},
@@ -246,7 +252,7 @@ func needsWitness(c *diff.Change) bool {
 func TestEachKind(t *testing.T) {
 	base := build(t, repository)
 	seen := map[diff.Kind]bool{}
-	check := func(t *testing.T, x, y *artifact.Artifact, want, without []diff.Kind) {
+	check := func(t *testing.T, x, y diff.Side, want, without []diff.Kind) {
 		t.Helper()
 		list := diff.Compare(x, y)
 		if d := cmp.Diff(sorted(want), sorted(kindsOf(list))); d != "" {
@@ -308,10 +314,10 @@ func TestEachKind(t *testing.T) {
 
 // verify holds of every list of changes: witnesses decide differently, in the tables themselves; fingerprints are
 // unique; the order is right.
-func verify(t *testing.T, x, y *artifact.Artifact, list []diff.Change) {
+func verify(t *testing.T, x, y diff.Side, list []diff.Change) {
 	t.Helper()
 	prints := map[string]string{}
-	before, after := diff.NewView(x), diff.NewView(y)
+	before, after := diff.NewView(x.Artifact), diff.NewView(y.Artifact)
 	for i := range list {
 		c := &list[i]
 		if other, dup := prints[c.Fingerprint]; dup {
@@ -334,8 +340,8 @@ func verify(t *testing.T, x, y *artifact.Artifact, list []diff.Change) {
 		if d := cmp.Diff(w.After, after.Decide(w.Request)); d != "" {
 			t.Errorf("%s: after: mismatch (-want +got)\n%s", c.Kind, d)
 		}
-		lookup(t, x, w.Request, w.Before)
-		lookup(t, y, w.Request, w.After)
+		lookup(t, x.Artifact, w.Request, w.Before)
+		lookup(t, y.Artifact, w.Request, w.After)
 	}
 }
 
@@ -411,11 +417,11 @@ func TestRandomEdits(t *testing.T) {
 		for k, v := range m {
 			fsys[k] = &fstest.MapFile{Data: []byte(v)}
 		}
-		target, _ := tryBuild(t, fsys)
-		if target == nil {
+		target, problem := tryBuild(t, fsys)
+		if problem != "" {
 			continue // two edits that do not go together
 		}
-		for _, pair := range [][2]*artifact.Artifact{{base, target}, {target, base}} {
+		for _, pair := range [][2]diff.Side{{base, target}, {target, base}} {
 			list := diff.Compare(pair[0], pair[1])
 			verify(t, pair[0], pair[1], list)
 			if d := cmp.Diff(dump(list), dump(diff.Compare(pair[0], pair[1]))); d != "" {
@@ -426,7 +432,7 @@ func TestRandomEdits(t *testing.T) {
 					witnesses++
 				}
 			}
-			if len(list) == 0 && !alike(t, pair[0], pair[1]) {
+			if len(list) == 0 && !alike(t, pair[0].Artifact, pair[1].Artifact) {
 				t.Errorf("%v: nothing is said of artifacts that differ", names)
 			}
 		}
@@ -448,6 +454,10 @@ func alike(t *testing.T, a, b *artifact.Artifact) bool {
 		x.Routes = slices.Clone(x.Routes)
 		for i := range x.Routes {
 			x.Routes[i].Origin = artifact.Origin{}
+		}
+		x.APIs = slices.Clone(x.APIs)
+		for i := range x.APIs {
+			x.APIs[i].Document = artifact.Document{}
 		}
 		out, err := artifact.Encode(&x)
 		if err != nil {
@@ -510,12 +520,13 @@ func TestNothingChangesWithComments(t *testing.T) {
 
 func TestAgainstNothing(t *testing.T) {
 	a := build(t, repository)
-	verify(t, &artifact.Artifact{}, a, diff.Compare(&artifact.Artifact{}, a))
-	verify(t, a, &artifact.Artifact{}, diff.Compare(a, &artifact.Artifact{}))
+	none := diff.Side{Artifact: &artifact.Artifact{}}
+	verify(t, none, a, diff.Compare(none, a))
+	verify(t, a, none, diff.Compare(a, none))
 }
 
 // specimens returns a gateway of many APIs, and the same with one text of its files replaced.
-func specimens(t testing.TB, apis int, from, to string) (x, y *artifact.Artifact) {
+func specimens(t testing.TB, apis int, from, to string) (x, y diff.Side) {
 	t.Helper()
 	fsys, changed := fstest.MapFS{}, fstest.MapFS{}
 	for name, data := range specimen.Repository(apis, "http://127.0.0.1:1") {
@@ -526,10 +537,10 @@ func specimens(t testing.TB, apis int, from, to string) (x, y *artifact.Artifact
 		changed[name] = &fstest.MapFile{Data: data}
 	}
 	var problem string
-	if x, problem = tryBuild(t, fsys); x == nil {
+	if x, problem = tryBuild(t, fsys); problem != "" {
 		t.Fatal(problem)
 	}
-	if y, problem = tryBuild(t, changed); y == nil {
+	if y, problem = tryBuild(t, changed); problem != "" {
 		t.Fatal(problem)
 	}
 	return x, y

@@ -126,6 +126,11 @@ const (
 	RouteRenamed   Kind = "route-renamed"
 	RouteMoved     Kind = "route-moved"
 
+	DocumentBreaking  Kind = "document-breaking"
+	DocumentBehaviour Kind = "document-behaviour"
+	DocumentNeutral   Kind = "document-neutral"
+	DocumentUnknown   Kind = "document-unknown"
+
 	TenantAdded   Kind = "tenant-added"
 	TenantRemoved Kind = "tenant-removed"
 	TenantOwners  Kind = "tenant-owners"
@@ -226,6 +231,11 @@ var rules = []Rule{
 	{RouteTimeout, Behaviour, Level, false, "slow answers end otherwise"},
 	{RouteRenamed, Neutral, Level, false, "records and metrics have another name for it"},
 	{RouteMoved, Behaviour, Level, false, "another API serves its requests"},
+
+	{DocumentBreaking, Breaking, Level, false, "requests or answers that were right no longer are, by the document"},
+	{DocumentBehaviour, Behaviour, Level, false, "callers may notice, by the document"},
+	{DocumentNeutral, Neutral, Level, false, "callers that were written for the old document work with the new one"},
+	{DocumentUnknown, Behaviour, Level, false, "the document is another one, and the two could not be compared"},
 
 	{TenantAdded, Neutral, Level, false, "what its apps may do is said of the apps"},
 	{TenantRemoved, Neutral, Level, false, "what its apps lose is said of the apps"},

@@ -108,7 +108,8 @@ type API struct {
 	BasePath string // "" or "/x/y"
 	Hosts    []string
 	Upstream Ref
-	Document string // file
+	Document string   // file
+	Digest   [32]byte // of the document; see openapi.Document
 	Title    string
 	Version  string
 	Unread   bool

@@ -141,7 +141,7 @@ func (l *lowerer) apis() {
 			l.p.APIs = append(l.p.APIs, out)
 			continue
 		}
-		out.Title, out.Version = doc.Title, doc.Version
+		out.Title, out.Version, out.Digest = doc.Title, doc.Version, doc.Digest
 		l.p.APIs = append(l.p.APIs, out)
 		l.labels(name, &in, doc)
 		hosts := out.Hosts

@@ -21,7 +21,7 @@ func parseJSON(file string, src []byte) (*tree, *fault) {
 	if f := validText(src); f != nil {
 		return nil, f
 	}
-	t := &tree{file: file, src: src, nodes: make([]node, 0, 8+len(src)/24)}
+	t := &tree{file: file, src: src, digest: digestOf(src), nodes: make([]node, 0, 8+len(src)/24)}
 	p := jsonParser{adder: adder{t: t}, s: unsafe.String(unsafe.SliceData(src), len(src))}
 	p.i = len(p.s) - len(strings.TrimPrefix(p.s, "\ufeff"))
 	p.space()

@@ -70,6 +70,9 @@ type Document struct {
 	Version    string
 	Operations []Operation
 	Partial    bool // operations are missing because of faults that were reported
+	// Digest is SHA-256 over the SHA-256 digests of the document's files, its own first, then those that it refers to
+	// in order of their names: it changes where, and only where, one of them does.
+	Digest [sha256.Size]byte
 }
 
 // Operation is one method of one path.

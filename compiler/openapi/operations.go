@@ -1,7 +1,10 @@
 package openapi
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -84,7 +87,22 @@ func (r *reader) document() *Document {
 		r.report.Add(f.first)
 	}
 	d.Partial = r.partial
+	d.Digest = digest(t, v.visited)
 	return d
+}
+
+// digest is that of a document whose objects lie in these trees.
+func digest(root *tree, visited map[*tree][]uint32) [sha256.Size]byte {
+	all := sha256.New()
+	sum := root.digest()
+	all.Write(sum[:])
+	for _, t := range slices.SortedFunc(maps.Keys(visited), func(a, b *tree) int { return cmp.Compare(a.file, b.file) }) {
+		if t != root {
+			sum := t.digest()
+			all.Write(sum[:])
+		}
+	}
+	return [sha256.Size]byte(all.Sum(nil))
 }
 
 // line returns a text of the document as one line of bounded length, for people.

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"sort"
 	"sync"
 	"unicode/utf8"
@@ -46,10 +47,16 @@ type tree struct {
 	src   []byte
 	nodes []node
 
+	digest func() [sha256.Size]byte // of src, made once, when first asked for
+
 	mu       sync.Mutex
 	lines    []int32                    // offsets at which lines begin
 	byKey    map[int32]map[string]int32 // members of large objects
 	elements map[int32][]int32          // elements of arrays that a pointer led into
+}
+
+func digestOf(src []byte) func() [sha256.Size]byte {
+	return sync.OnceValue(func() [sha256.Size]byte { return sha256.Sum256(src) })
 }
 
 // fault is a syntax error or a refused construct: parsing ends at the first one.

@@ -24,7 +24,7 @@ func parseYAML(file string, src []byte) (*tree, *fault) {
 		return nil, f
 	}
 	root, err := yamlNode(src)
-	t := &tree{file: file, src: src}
+	t := &tree{file: file, src: src, digest: digestOf(src)}
 	p := &yamlReader{adder: adder{t: t}, at: newPlaces(src), done: map[*yaml.Node]int32{}, height: map[int32]int{}}
 	if err != nil {
 		return nil, p.syntax(err)

@@ -66,7 +66,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 	for i := range p.APIs {
 		v := &p.APIs[i]
 		a.APIs = append(a.APIs, artifact.API{Name: v.Name, Owner: v.Owner.Index, BasePath: v.BasePath, Hosts: v.Hosts,
-			Upstream: v.Upstream.Index, Title: v.Title, Version: v.Version})
+			Upstream: v.Upstream.Index, Title: v.Title, Version: v.Version, Document: artifact.Document{File: v.Document, Digest: v.Digest}})
 	}
 	for _, v := range p.Tenants {
 		a.Tenants = append(a.Tenants, artifact.Tenant(v))

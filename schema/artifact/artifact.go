@@ -135,6 +135,14 @@ type API struct {
 	Upstream int      `cbor:"5,keyasint"`
 	Title    string   `cbor:"6,keyasint,omitempty"`
 	Version  string   `cbor:"7,keyasint,omitempty"`
+	Document Document `cbor:"8,keyasint"`
+}
+
+// Document is the OpenAPI document of an API. The artifact does not hold it; the digest, over it and the files that it
+// refers to, tells whether two artifacts were made from the same one. Both are empty where there is none.
+type Document struct {
+	File   string   `cbor:"1,keyasint,omitempty"`
+	Digest [32]byte `cbor:"2,keyasint"`
 }
 
 // Tenant is a team.

@@ -252,6 +252,11 @@ func (v *validator) apis() {
 		v.index(p.Upstream, len(v.a.Upstreams), "API %d: its upstream", i)
 		v.text(p.Title, "API %d: its title", i)
 		v.text(p.Version, "API %d: its version", i)
+		if p.Document.File != "" {
+			v.relative(p.Document.File, "API %d: its document", i)
+		} else if p.Document.Digest != [32]byte{} {
+			v.fail("API %d: its document has a digest and no file", i)
+		}
 	}
 }
 

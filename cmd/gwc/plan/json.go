@@ -37,6 +37,8 @@ type jsonChange struct {
 	Summary     string       `json:"summary"`
 	Before      string       `json:"before,omitempty"`
 	After       string       `json:"after,omitempty"`
+	Operations  []string     `json:"operations,omitempty"`
+	Check       string       `json:"check,omitempty"`
 	Source      string       `json:"source,omitempty"`
 	Affects     jsonBlast    `json:"affects"`
 	Witness     *jsonWitness `json:"witness,omitempty"`
@@ -88,7 +90,7 @@ func JSON(w io.Writer, r *Report) error {
 	for i := range r.Changes {
 		c := &r.Changes[i]
 		x := jsonChange{Kind: c.Kind, Class: c.Class().String(), Direction: c.Direction().String(), Restart: c.Restart(), Tenant: c.Tenant,
-			Subject: c.Subject, Summary: c.Summary, Before: c.Before, After: c.After, Source: c.Source, Fingerprint: c.Fingerprint,
+			Subject: c.Subject, Summary: c.Summary, Before: c.Before, After: c.After, Operations: c.Operations, Check: c.Check, Source: c.Source, Fingerprint: c.Fingerprint,
 			Affects: jsonBlast{c.Blast.Everyone, c.Blast.Apps, c.Blast.Tenants, append([]string{}, c.Blast.Some...)}}
 		if t := c.Witness; t != nil {
 			q := t.Request

@@ -227,6 +227,9 @@ func textChange(b *strings.Builder, c *diff.Change, in string) {
 		}
 	}
 	row("value", values(c))
+	if len(c.Operations) > 3 { // else the summary names them
+		row("of", plain(strings.Join(c.Operations, ", ")))
+	}
 	row("source", plain(c.Source))
 	if c.Blast.Apps > 0 || c.Blast.Everyone {
 		row("affects", affected(c.Blast))
