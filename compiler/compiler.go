@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -75,7 +76,9 @@ type Timing struct {
 
 // build is what stages hand on to each other.
 type build struct {
+	ctx       context.Context // of this one build
 	options   Options
+	units     check.Count
 	sources   *load.Sources
 	config    *check.Config
 	documents *openapi.Documents
@@ -95,19 +98,28 @@ type stage struct {
 
 var stages = []stage{
 	{"load", "gwc_build_load_seconds", func(b *build) (r diag.Report, err error) {
-		if b.options.FS != nil {
-			b.sources, r, err = load.Load(b.options.FS)
-		} else {
-			b.sources, r, err = load.Dir(b.options.Dir)
+		fsys := b.options.FS
+		if fsys == nil {
+			// The root closes when nothing can ask for a file any more: Sources reads some when they are needed.
+			root, err := os.OpenRoot(b.options.Dir)
+			if err != nil {
+				return r, err
+			}
+			fsys = root.FS()
 		}
+		if b.options.StopAfter == "load" {
+			b.sources, r, err = load.Load(fsys) // Otherwise check parses, unit by unit.
+			return r, err
+		}
+		b.sources, r, err = load.Open(b.ctx, fsys, nil)
 		return r, err
 	}, func(*build) bool { return true }},
 	{"check", "gwc_build_check_seconds", func(b *build) (r diag.Report, err error) {
-		b.config, r = check.Check(b.sources)
-		return r, nil
+		b.config, r, b.units, err = check.Kept(b.ctx, b.sources, nil)
+		return r, err
 	}, func(b *build) bool { return b.sources != nil }},
 	{"openapi", "gwc_build_openapi_seconds", func(b *build) (r diag.Report, err error) {
-		b.documents, r = openapi.Read(openapi.Input{Files: b.sources.Files, Oversize: b.sources.Oversize, Wanted: wanted(b.config), Cache: b.options.Documents})
+		b.documents, r = openapi.Read(openapi.Input{Files: b.sources, Oversize: b.sources.Oversize, Wanted: wanted(b.config), Cache: b.options.Documents})
 		return r, nil
 	}, func(b *build) bool { return b.config != nil }},
 	{"lower", "gwc_build_lower_seconds", func(b *build) (r diag.Report, err error) {
@@ -151,7 +163,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if o.StopAfter != "" && !slices.Contains(Stages(), o.StopAfter) {
 		return nil, ErrStage
 	}
-	b := &build{options: o}
+	b := &build{ctx: ctx, options: o}
 	res := &Result{}
 	for _, s := range stages {
 		if err := ctx.Err(); err != nil {
@@ -162,6 +174,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		}
 		start := time.Now()
 		report, err := s.run(b)
+		if err == nil && b.sources != nil {
+			err = b.sources.Err()
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -191,15 +206,15 @@ func wanted(c *check.Config) []openapi.Wanted {
 
 // sources are the files that the artifact is made from: the units' and the documents', and no other that happens to
 // lie in the repository.
-func sources(b *build) map[string][]byte {
-	m := map[string][]byte{}
+func sources(b *build) map[string]load.Digest {
+	m := map[string]load.Digest{}
 	for _, u := range b.sources.Units {
 		for _, f := range u.Files {
-			m[f.Path] = f.Data
+			m[f.Path], _ = b.sources.Digest(f.Path)
 		}
 	}
 	for _, f := range b.documents.Read {
-		m[f] = b.sources.Files[f]
+		m[f], _ = b.sources.Digest(f)
 	}
 	return m
 }

@@ -278,7 +278,7 @@ func (c *compiling) verdict(r *compiled) error {
 // source returns the bytes of a file as the compiler read it.
 func (r *compiled) source(file string) []byte {
 	if r.Sources != nil {
-		if b, ok := r.Sources.Files[file]; ok {
+		if b, ok := r.Sources.Data(file); ok {
 			return b
 		}
 	}

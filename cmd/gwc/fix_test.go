@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,7 +18,11 @@ func edit(l1, c1, l2, c2 int, text string) diag.Edit {
 
 // result is a compilation of a.cue whose findings carry one fix each.
 func result(src string, fixes ...diag.Fix) *compiled {
-	r := &compiled{Result: &compiler.Result{Sources: &load.Sources{Files: map[string][]byte{"a.cue": []byte(src)}}}}
+	sources, _, err := load.Load(fstest.MapFS{"a.cue": {Data: []byte(src)}})
+	if err != nil {
+		panic(err)
+	}
+	r := &compiled{Result: &compiler.Result{Sources: sources}}
 	for _, f := range fixes {
 		r.list = append(r.list, diag.Diagnostic{Code: "GWC1203", Fixes: []diag.Fix{f}})
 	}

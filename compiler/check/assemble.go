@@ -3,7 +3,6 @@ package check
 import (
 	"encoding/hex"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -13,88 +12,41 @@ import (
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
-// assemble makes one Config of all units, in their order, and reports what only shows between them.
-func assemble(units []*unit, report *diag.Report) *Config {
-	c := &Config{
-		Providers: map[string]Provider{}, Models: map[string]Model{}, Upstreams: map[string]Upstream{},
-		APIs: map[string]API{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{},
-		places: map[string]place{},
-	}
-	broken := len(units) == 0
-	listens := false
-	for _, u := range units {
-		broken = broken || u.broken
-		if u.root == nil {
-			continue
-		}
-		m := merger{unit: u, config: c, report: report}
-		maps.Copy(c.places, m.fresh())
-		if g := u.root.fields["gateway"]; g != nil {
-			listens = true
-			c.Gateway = gatewayOf(g)
-		}
-		m.all()
-	}
-	if len(units) == 0 {
-		report.Add(diag.Diagnostic{
-			Code:    codeEmpty,
-			Summary: "the repository has no CUE file of package \"gateway\"",
-			Help:    []string{"run `gwc init` to begin one, or name its folder with -C"},
-		})
-	} else if !listens && !broken {
-		report.Add(diag.Diagnostic{
-			Code:    codeMissing,
-			Summary: "missing field \"gateway\" in the platform's files: the gateway listens nowhere",
-			Path:    []string{"gateway"},
-			Primary: diag.Label{Span: startOf(units[0].first)},
-			Help:    []string{`add gateway: listeners: main: address: "127.0.0.1:8080"`},
-		})
-	}
-	*report = withoutHalves(*report)
-	return c
-}
-
-// withoutHalves takes out what is missing in objects that two units define: each has only its half of the fields.
-func withoutHalves(report diag.Report) diag.Report {
-	twice := map[string]bool{}
-	for _, d := range report.All() {
-		if d.Code == codeTwice {
-			twice[join(d.Path)] = true
-		}
-	}
-	if len(twice) == 0 {
-		return report
-	}
-	var out diag.Report
-	for _, d := range report.All() {
-		if d.Code != codeMissing || len(d.Path) != 3 || !twice[join(d.Path[:2])] {
-			out.Add(d)
-		}
-	}
-	return out
-}
-
 func startOf(file string) diag.Span {
 	start := diag.Pos{Line: 1, Col: 1}
 	return diag.Span{File: file, Start: start, End: start}
 }
 
-// merger adds the definitions of one unit to a Config.
+// fragment turns what the walk found in a unit into its part of the configuration.
+func (u *unit) fragment() *Fragment {
+	f := &Fragment{Tenant: u.tenant, First: u.first, Broken: u.broken, Report: u.report.All(), Places: newPlaces(u.places), Config: newConfig()}
+	if u.root == nil {
+		return f
+	}
+	if g := u.root.fields["gateway"]; g != nil {
+		f.Listens = true
+		f.Config.Gateway = gatewayOf(g)
+	}
+	var report diag.Report
+	m := merger{unit: u, config: &f.Config, report: &report}
+	m.all()
+	f.Objects = report.All()
+	return f
+}
+
+func newConfig() Config {
+	return Config{
+		Providers: map[string]Provider{}, Models: map[string]Model{}, Upstreams: map[string]Upstream{},
+		APIs: map[string]API{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{},
+	}
+}
+
+// merger makes the definitions of one unit. Paths of what it reports begin with the object, field and name: an object
+// that another unit defined before is not said to be wrong in other ways too.
 type merger struct {
 	unit   *unit
 	config *Config
 	report *diag.Report
-}
-
-// fresh returns the places of a unit that the Config does not have yet: of an object that two units define, the first
-// one's.
-func (m *merger) fresh() map[string]place {
-	for p := range m.unit.places {
-		if _, taken := m.config.places[p]; taken && strings.Count(p, "\x00") > 1 {
-			delete(m.unit.places, p)
-		}
-	}
-	return m.unit.places
 }
 
 func (m *merger) all() {
@@ -107,29 +59,16 @@ func (m *merger) all() {
 	merge(m, "assertions", c.Assertions, m.assertion)
 }
 
-// merge adds the objects of one field, except those that an earlier unit defined too.
+// merge makes the objects of one field.
 func merge[T any](m *merger, field string, into map[string]T, make func(*node, string) T) {
 	objects := m.unit.root.fields[field]
 	if objects == nil {
 		return
 	}
 	for _, name := range objects.order {
-		n := objects.fields[name]
-		if n == nil {
-			continue
+		if n := objects.fields[name]; n != nil {
+			into[name] = make(n, name)
 		}
-		if _, twice := into[name]; twice {
-			m.report.Add(diag.Diagnostic{
-				Code:      codeTwice,
-				Summary:   fmt.Sprintf("%s %q is defined in two units", objectWord(field), name),
-				Path:      []string{field, name},
-				Primary:   diag.Label{Span: n.at.key},
-				Secondary: []diag.Label{{Span: m.config.Key(field, name), Text: "first defined here"}},
-				Notes:     []string{"units are the platform (the root folder and platform/) and each tenant's folder; their names are one space"},
-			})
-			continue
-		}
-		into[name] = make(n, name)
 	}
 }
 

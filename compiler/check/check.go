@@ -16,11 +16,14 @@
 package check
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -40,37 +43,49 @@ const renewAfter = 50
 // Check evaluates the units of a repository and holds them against the language. Config is nil if the report has an
 // error, and where load could not read a file of a unit: later stages would miss the names that stand in it. One Sources must not be checked twice at the same time (see [load.Sources]).
 func Check(src *load.Sources) (*Config, diag.Report) {
-	results := make([]*unit, len(src.Units))
-	next := make(chan int)
+	c, report, _, _ := Kept(context.Background(), src, nil)
+	return c, report
+}
+
+// Count says how many units a repository has and how many of them were evaluated; the others were kept.
+type Count struct{ Units, Evaluated int }
+
+// Kept is [Check] with results that were kept from earlier builds: a unit that keep has is neither parsed nor
+// evaluated. The report and the configuration are those that Check gives. keep may be nil. The error is that of ctx, or
+// of a file that could not be read.
+func Kept(ctx context.Context, src *load.Sources, keep *Keep) (*Config, diag.Report, Count, error) {
+	results := make([]*Fragment, len(src.Units))
+	var next, evaluated atomic.Int64
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(src.Units)) {
 		wg.Go(func() {
 			var b *bench
-			for i := range next {
+			for i := int(next.Add(1)) - 1; i < len(src.Units) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				if results[i] = keep.get(src, &src.Units[i]); results[i] != nil {
+					continue
+				}
+				evaluated.Add(1)
 				if b == nil || b.used == renewAfter {
 					b = newBench()
 				}
 				b.used++
-				results[i] = b.check(&src.Units[i])
+				u, report := src.Parse(src.Units[i])
+				results[i] = b.check(&u, report).fragment()
+				keep.put(src, &src.Units[i], results[i])
 			}
 		})
 	}
-	for i := range src.Units {
-		next <- i
-	}
-	close(next)
 	wg.Wait()
-
-	var report diag.Report
-	for _, u := range results {
-		report.Merge(u.report)
+	count := Count{Units: len(src.Units), Evaluated: int(evaluated.Load())}
+	if err := errors.Join(ctx.Err(), src.Err()); err != nil {
+		return nil, diag.Report{}, count, err
 	}
-	cfg := assemble(results, &report)
-	broken := slices.ContainsFunc(results, func(u *unit) bool { return u.broken })
+	cfg, report := assemble(results)
+	broken := slices.ContainsFunc(results, func(f *Fragment) bool { return f.Broken })
 	if broken || report.Failed() {
-		return nil, report
+		return nil, report, count, nil
 	}
-	return cfg, report
+	return cfg, report, count, nil
 }
 
 // bench is one Context with the language compiled in it: what a worker checks units on.
@@ -164,8 +179,9 @@ type unit struct {
 	first  string           // the first file
 }
 
-func (b *bench) check(src *load.Unit) *unit {
-	u := &unit{tenant: src.Tenant, files: map[string]*ast.File{}, places: map[string]place{}, broken: src.Broken}
+// check evaluates a unit whose files are parsed; report is what parsing found.
+func (b *bench) check(src *load.Unit, report diag.Report) *unit {
+	u := &unit{tenant: src.Tenant, files: map[string]*ast.File{}, places: map[string]place{}, broken: src.Broken, report: report}
 	for _, f := range src.Files {
 		u.files[f.Path] = f.Syntax
 	}

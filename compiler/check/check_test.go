@@ -74,7 +74,7 @@ func render(list []diag.Diagnostic, src *load.Sources) []byte {
 			return "nowhere"
 		}
 		out := fmt.Sprintf("%s:%d:%d", s.File, s.Start.Line, s.Start.Col)
-		if data := src.Files[s.File]; s.End.Offset > s.Start.Offset && s.End.Offset <= len(data) {
+		if data, _ := src.Data(s.File); s.End.Offset > s.Start.Offset && s.End.Offset <= len(data) {
 			if l.Secret {
 				out += " [***]"
 			} else {

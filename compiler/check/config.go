@@ -21,7 +21,8 @@ type Config struct {
 
 	Assertions map[string]Assertion
 
-	places map[string]place // by joined data path
+	units []*Fragment    `pack:"-"` // that it was joined from
+	homes map[string]int `pack:"-"` // in units, of each field at the top and each object: the one whose places count
 }
 
 type place struct{ key, value diag.Span }
@@ -140,10 +141,20 @@ type Limit struct {
 
 // Key returns the place of the last label of a data path, such as Key("models", "smart", "targets"); for a list
 // element it is the element's place. It is zero where nothing is known.
-func (c *Config) Key(path ...string) diag.Span { return c.places[join(path)].key }
+func (c *Config) Key(path ...string) diag.Span { return c.place(path).key }
 
 // Value returns the place of the value at a data path, such as Value("models", "smart", "targets", "0", "provider").
-func (c *Config) Value(path ...string) diag.Span { return c.places[join(path)].value }
+func (c *Config) Value(path ...string) diag.Span { return c.place(path).value }
+
+func (c *Config) place(path []string) place {
+	joined := join(path)
+	home, ok := c.homes[head(joined)]
+	if !ok {
+		return place{}
+	}
+	p, _ := c.units[home].Places.find(joined)
+	return p
+}
 
 func join(path []string) string {
 	n := 0

@@ -223,7 +223,8 @@ func FuzzCheck(f *testing.F) {
 		}
 		for _, d := range report.All() {
 			s := d.Primary.Span
-			if n := len(src.Files[s.File]); s.Start.Offset > n || s.End.Offset > n || s.End.Offset < s.Start.Offset {
+			data, _ := src.Data(s.File)
+			if n := len(data); s.Start.Offset > n || s.End.Offset > n || s.End.Offset < s.Start.Offset {
 				t.Fatalf("span %+v lies outside of its file: %s", s, d.Summary)
 			}
 		}
@@ -284,7 +285,7 @@ func TestSourcesCanBeCheckedAgain(t *testing.T) {
 	}
 	one, _ := Check(src)
 	two, _ := Check(src)
-	if d := cmp.Diff(one, two, cmp.AllowUnexported(Config{}, place{})); d != "" {
+	if d := cmp.Diff(one, two, cmpopts.IgnoreUnexported(Config{})); d != "" {
 		t.Errorf("mismatch (-first +again):\n%s", d)
 	}
 }

@@ -7,7 +7,6 @@ package emit
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,10 +18,10 @@ import (
 
 // Provenance says what an artifact is made from.
 type Provenance struct {
-	Tool     string            // "gwc 0.1.0"
-	Schema   string            // digest of the language, "sha256:…"
-	Revision string            // of the repository; "" unless asked for
-	Sources  map[string][]byte // files by path
+	Tool     string                       // "gwc 0.1.0"
+	Schema   string                       // digest of the language, "sha256:…"
+	Revision string                       // of the repository; "" unless asked for
+	Sources  map[string][sha256.Size]byte // digests of files by path
 }
 
 // codeTooLarge: the artifact would be larger than a runtime reads.
@@ -34,7 +33,7 @@ func Emit(a *artifact.Artifact, from Provenance) (*artifact.Artifact, []byte, di
 	out := *a
 	out.Provenance = artifact.Provenance{Tool: from.Tool, Schema: from.Schema, Revision: from.Revision}
 	for _, file := range slices.Sorted(maps.Keys(from.Sources)) {
-		out.Provenance.Sources = append(out.Provenance.Sources, artifact.Source{File: file, Digest: Digest(from.Sources[file])})
+		out.Provenance.Sources = append(out.Provenance.Sources, artifact.Source{File: file, Digest: artifact.Digest(from.Sources[file]).String()})
 	}
 	var report diag.Report
 	b, err := artifact.Encode(&out)
@@ -48,10 +47,4 @@ func Emit(a *artifact.Artifact, from Provenance) (*artifact.Artifact, []byte, di
 		return nil, nil, report, fmt.Errorf("encode the artifact: %w", err)
 	}
 	return &out, b, report, nil
-}
-
-// Digest returns "sha256:" and the hex digits of the SHA-256 of b.
-func Digest(b []byte) string {
-	h := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(h[:])
 }

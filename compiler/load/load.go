@@ -1,8 +1,13 @@
 // Package load reads a repository: the only stage of the compiler that touches files.
 //
-// A tree of files enters; [Sources] leaves: CUE files parsed and sorted into units, and every YAML and JSON file as
-// bytes, because an OpenAPI document may refer to others and no later stage may read. What a file holds beyond its
-// syntax is not this package's business.
+// A tree of files enters; [Sources] leaves: CUE files sorted into units, and every YAML and JSON file by name, because
+// an OpenAPI document may refer to others and no later stage may read. What a file holds beyond its syntax is not this
+// package's business.
+//
+// [Load] reads and parses everything. [Open] does no more than it must: a file whose digest is known from an earlier
+// build, and whose size, times and inode are those of that time, is not even opened, and a unit is parsed where it is
+// evaluated and only if it is. So a large repository in which one file changed costs a walk over its folders, and the
+// syntax trees of a hundred thousand files are never in memory together.
 //
 // A unit is what is evaluated together: the platform (files of the root folder and below platform/), and each folder
 // below tenants/. Units know each other by names only, so that two teams cannot break each other's evaluation and a
@@ -15,6 +20,8 @@ package load
 
 import (
 	"cmp"
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,6 +31,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"cuelang.org/go/cue/ast"
 
@@ -45,15 +53,17 @@ const (
 	maxDepth = 32
 )
 
-// Sources is a repository as it was read. It is immutable, but for one thing: evaluating the syntax trees of a unit
-// resolves their identifiers in place, so that one Sources may be checked many times, but not at the same time.
+// Sources is a repository as it was read. It is immutable, but for two things: evaluating the syntax trees of a unit
+// resolves their identifiers in place, so that one Sources may be checked many times, but not at the same time; and
+// the bytes of a file that [Open] did not need are read when [Sources.Data] is first asked for them.
 type Sources struct {
 	// Units holds the platform first, then the tenants' folders by name. Units without a CUE file are absent.
 	Units []Unit
-	// Files holds every file that was read, by path: CUE, YAML and JSON.
-	Files map[string][]byte
 	// Oversize holds the size of YAML and JSON files that were not read because they are larger than MaxDocument.
 	Oversize map[string]int64
+
+	fsys  fs.FS
+	files contents
 }
 
 // Unit is a set of files that are evaluated together.
@@ -62,18 +72,20 @@ type Unit struct {
 	Tenant string
 	// Files holds the unit's files by path.
 	Files []File
-	// Broken says that a file of the unit could not be parsed and is missing in Files.
+	// Broken says that a file of the unit could not be read or parsed and is missing in Files.
 	Broken bool
+	// Parsed says that Files have their syntax trees. [Sources.Parse] gives a unit that has them.
+	Parsed bool
 }
 
-// File is a parsed CUE file.
+// File is a CUE file. Data and Syntax are there once its unit is parsed.
 type File struct {
 	Path   string
 	Data   []byte
 	Syntax *ast.File
 }
 
-// Dir reads the repository in a folder of the machine. Links that lead out of the folder are refused.
+// Dir reads and parses the repository in a folder of the machine. Links that lead out of the folder are refused.
 func Dir(name string) (*Sources, diag.Report, error) {
 	root, err := os.OpenRoot(name)
 	if err != nil {
@@ -83,22 +95,60 @@ func Dir(name string) (*Sources, diag.Report, error) {
 	return Load(root.FS())
 }
 
-// Load reads the repository in a file system, whose Open must not follow links out of it (as that of [os.Root]). What
-// is wrong with the repository is in the report, and Sources holds the rest; the error is what the machine got wrong.
+// Load reads and parses the repository in a file system, whose Open must not follow links out of it (as that of
+// [os.Root]). What is wrong with the repository is in the report, and Sources holds the rest; the error is what the
+// machine got wrong.
 func Load(fsys fs.FS) (*Sources, diag.Report, error) {
-	l := loader{fsys: fsys, src: &Sources{Files: map[string][]byte{}, Oversize: map[string]int64{}}}
+	src, report, err := Open(context.Background(), fsys, nil)
+	if err != nil {
+		return nil, diag.Report{}, err
+	}
+	reports := make([]diag.Report, len(src.Units))
+	err = each(context.Background(), len(src.Units), func(i int) {
+		src.Units[i], reports[i] = src.Parse(src.Units[i])
+	})
+	for _, r := range reports {
+		report.Merge(r)
+	}
+	return src, report, errors.Join(err, src.Err())
+}
+
+// Known finds the digest of a file that was read before, by its path and by what its folder says of it. It says false
+// of a file that may have changed since. It is called by several goroutines.
+type Known func(path string, stamp Stamp) (Digest, bool)
+
+// Open finds the files of a repository and sorts them into units, which are not parsed. It reads the files whose
+// digest known does not have; known may be nil. Otherwise it is as [Load].
+func Open(ctx context.Context, fsys fs.FS, known Known) (*Sources, diag.Report, error) {
+	l := loader{fsys: fsys, known: known, src: &Sources{Oversize: map[string]int64{}, fsys: fsys}}
 	if err := l.folder(".", 0); err != nil {
 		return nil, diag.Report{}, err
 	}
-	if err := l.read(); err != nil {
+	if err := l.read(ctx); err != nil {
 		return nil, diag.Report{}, err
 	}
 	l.sort()
 	return l.src, l.report, nil
 }
 
+// each calls f for 0 to n-1 on all processors and returns when all calls did, or ctx is done.
+func each(ctx context.Context, n int, f func(i int)) error {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
 type loader struct {
 	fsys   fs.FS
+	known  Known
 	src    *Sources
 	report diag.Report
 	found  []*found
@@ -109,12 +159,12 @@ type loader struct {
 
 // found is a file on its way into Sources.
 type found struct {
-	path     string
-	size     int64
-	data     []byte
-	syntax   *ast.File
-	err      error
-	problems []diag.Diagnostic
+	path   string
+	size   int64
+	stamp  Stamp
+	digest Digest
+	data   []byte // nil where the digest was known
+	err    error
 }
 
 func (f *found) cue() bool { return strings.HasSuffix(f.path, ".cue") }
@@ -192,7 +242,7 @@ func (l *loader) file(p string, e fs.DirEntry) error {
 	if !info.Mode().IsRegular() || l.full {
 		return nil
 	}
-	f := &found{path: p, size: info.Size()}
+	f := &found{path: p, size: info.Size(), stamp: stampOf(info)}
 	switch {
 	case len(l.found) == MaxFiles || l.total+f.size > MaxTotal:
 		l.report.Add(tooMuch(p))
@@ -231,28 +281,26 @@ func (l *loader) leaves(p string) bool {
 	return true
 }
 
-// read reads and parses what was found, by as many workers as there are processors.
-func (l *loader) read() error {
-	var wg sync.WaitGroup
-	work := make(chan *found)
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for f := range work {
-				if f.cue() && f.size > MaxCUE {
-					continue
-				}
-				f.data, f.err = fs.ReadFile(l.fsys, f.path)
-				if f.err == nil && f.cue() {
-					f.syntax, f.problems = parse(f.path, f.data)
-				}
+// read reads what was found and is not known, by as many workers as there are processors.
+func (l *loader) read(ctx context.Context) error {
+	err := each(ctx, len(l.found), func(i int) {
+		f := l.found[i]
+		if f.cue() && f.size > MaxCUE {
+			return
+		}
+		if l.known != nil && !l.looksInto(f) {
+			var ok bool
+			if f.digest, ok = l.known(f.path, f.stamp); ok {
+				return
 			}
-		})
+		}
+		if f.data, f.err = fs.ReadFile(l.fsys, f.path); f.err == nil {
+			f.digest = sha256.Sum256(f.data)
+		}
+	})
+	if err != nil {
+		return err
 	}
-	for _, f := range l.found {
-		work <- f
-	}
-	close(work)
-	wg.Wait()
 	var errs []error
 	for _, f := range l.found {
 		if f.err != nil {
@@ -262,14 +310,21 @@ func (l *loader) read() error {
 	return errors.Join(errs...)
 }
 
-// sort puts what was read where it belongs.
+// looksInto reports whether the loader itself needs to see what a file holds.
+func (l *loader) looksInto(f *found) bool {
+	if f.cue() {
+		_, ok := unitOf(f.path)
+		return !ok
+	}
+	return mayBeAlien(f.path)
+}
+
+// sort puts what was found where it belongs.
 func (l *loader) sort() {
 	slices.SortFunc(l.found, func(a, b *found) int { return cmp.Compare(a.path, b.path) })
+	l.src.files.take(l.found)
 	units := map[string]*Unit{}
 	for _, f := range l.found {
-		if f.data != nil || f.size == 0 {
-			l.src.Files[f.path] = f.data
-		}
 		if !f.cue() {
 			l.alien(f)
 			continue
@@ -287,22 +342,46 @@ func (l *loader) sort() {
 			u = &Unit{Tenant: tenant}
 			units[tenant] = u
 		}
-		l.report.Add(f.problems...)
-		if f.syntax == nil {
+		if f.size > MaxCUE {
 			u.Broken = true
 			continue
 		}
-		if d, ok := checkPackage(f); !ok {
-			l.report.Add(d)
-			u.Broken = true
-			continue
-		}
-		u.Files = append(u.Files, File{Path: f.path, Data: f.data, Syntax: f.syntax})
+		u.Files = append(u.Files, File{Path: f.path})
 	}
 	for _, u := range units {
 		l.src.Units = append(l.src.Units, *u)
 	}
 	slices.SortFunc(l.src.Units, func(a, b Unit) int { return cmp.Compare(a.Tenant, b.Tenant) })
+}
+
+// Parse returns a unit with its files' syntax trees, and what is wrong with their syntax. A unit that is parsed is
+// returned as it is. It may be called for several units at the same time.
+func (s *Sources) Parse(u Unit) (Unit, diag.Report) {
+	var report diag.Report
+	if u.Parsed {
+		return u, report
+	}
+	out := Unit{Tenant: u.Tenant, Broken: u.Broken, Parsed: true}
+	for _, f := range u.Files {
+		data, ok := s.Data(f.Path)
+		if !ok {
+			out.Broken = true // Err says why.
+			continue
+		}
+		syntax, problems := parse(f.Path, data)
+		report.Add(problems...)
+		if syntax == nil {
+			out.Broken = true
+			continue
+		}
+		if d, ok := checkPackage(f.Path, syntax); !ok {
+			report.Add(d)
+			out.Broken = true
+			continue
+		}
+		out.Files = append(out.Files, File{Path: f.Path, Data: data, Syntax: syntax})
+	}
+	return out, report
 }
 
 // unitOf returns the unit that a CUE file belongs to, if to any.

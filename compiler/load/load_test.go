@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -70,7 +69,7 @@ func render(src *Sources, list []diag.Diagnostic) []byte {
 			fmt.Fprintf(&b, "  %s\n", f.Path)
 		}
 	}
-	for _, p := range slices.Sorted(maps.Keys(src.Files)) {
+	for _, p := range slices.Sorted(src.Paths()) {
 		if path.Ext(p) != ".cue" {
 			fmt.Fprintf(&b, "document %s\n", p)
 		}
@@ -78,7 +77,7 @@ func render(src *Sources, list []diag.Diagnostic) []byte {
 	for _, d := range list {
 		s := d.Primary.Span
 		fmt.Fprintf(&b, "%s[%s]: %s\n  --> %s:%d:%d", d.Severity, d.Code, d.Summary, s.File, s.Start.Line, s.Start.Col)
-		if data := src.Files[s.File]; s.End.Offset > s.Start.Offset && s.End.Offset <= len(data) {
+		if data, _ := src.Data(s.File); s.End.Offset > s.Start.Offset && s.End.Offset <= len(data) {
 			fmt.Fprintf(&b, " [%s]", data[s.Start.Offset:s.End.Offset])
 		}
 		fmt.Fprintln(&b)
@@ -138,10 +137,10 @@ func TestSizesAreBounded(t *testing.T) {
 	if !src.Units[0].Broken {
 		t.Error("a unit that misses a file is not marked as broken")
 	}
-	if _, ok := src.Files["tenants/a/a.yaml"]; ok || src.Oversize["tenants/a/a.yaml"] <= MaxDocument {
+	if _, ok := src.Data("tenants/a/a.yaml"); ok || src.Oversize["tenants/a/a.yaml"] <= MaxDocument {
 		t.Error("a document that is too large was read, or not noted")
 	}
-	if src.Files["tenants/a/b.yaml"] == nil {
+	if _, ok := src.Data("tenants/a/b.yaml"); !ok {
 		t.Error("a document within the bound was not read")
 	}
 }
@@ -224,7 +223,7 @@ func TestLinksOutOfTheRepositoryAreRefused(t *testing.T) {
 			if d := cmp.Diff(want, refused); d != "" {
 				t.Errorf("refused links: mismatch (-want +got):\n%s", d)
 			}
-			if d := cmp.Diff([]string{"gateway.cue", "platform/a.cue"}, slices.Sorted(maps.Keys(src.Files))); d != "" {
+			if d := cmp.Diff([]string{"gateway.cue", "platform/a.cue"}, slices.Sorted(src.Paths())); d != "" {
 				t.Errorf("files: mismatch (-want +got):\n%s", d)
 			}
 		})

@@ -255,8 +255,8 @@ func attributes(name string, f *ast.File) []diag.Diagnostic {
 }
 
 // checkPackage reports a file that is not of the package "gateway".
-func checkPackage(f *found) (diag.Diagnostic, bool) {
-	for _, d := range f.syntax.Decls {
+func checkPackage(name string, syntax *ast.File) (diag.Diagnostic, bool) {
+	for _, d := range syntax.Decls {
 		p, ok := d.(*ast.Package)
 		if !ok {
 			continue
@@ -264,7 +264,7 @@ func checkPackage(f *found) (diag.Diagnostic, bool) {
 		if p.Name.Name == packageName {
 			return diag.Diagnostic{}, true
 		}
-		at := span(f.path, p.Name)
+		at := span(name, p.Name)
 		return diag.Diagnostic{
 			Code:    codePackage,
 			Summary: fmt.Sprintf("file is of package %q, expected %q", p.Name.Name, packageName),
@@ -273,7 +273,7 @@ func checkPackage(f *found) (diag.Diagnostic, bool) {
 		}, false
 	}
 	start := diag.Pos{Line: 1, Col: 1}
-	at := diag.Span{File: f.path, Start: start, End: start}
+	at := diag.Span{File: name, Start: start, End: start}
 	return diag.Diagnostic{
 		Code:    codePackage,
 		Summary: fmt.Sprintf("file has no package clause, expected \"package %s\"", packageName),
@@ -287,11 +287,12 @@ func checkPackage(f *found) (diag.Diagnostic, bool) {
 
 // stray reports a CUE file that lies in no unit.
 func (l *loader) stray(f *found) {
-	if f.syntax == nil || f.syntax.PackageName() != packageName {
+	syntax, _ := parse(f.path, f.data)
+	if syntax == nil || syntax.PackageName() != packageName {
 		return // Not ours.
 	}
 	at := diag.Span{File: f.path, Start: diag.Pos{Line: 1, Col: 1}, End: diag.Pos{Line: 1, Col: 1}}
-	for _, d := range f.syntax.Decls {
+	for _, d := range syntax.Decls {
 		if p, ok := d.(*ast.Package); ok {
 			at = span(f.path, p.Name)
 		}
@@ -325,10 +326,15 @@ func (l *loader) stray(f *found) {
 // configuration holds the fields by which a YAML or JSON file is known to be meant as configuration.
 var configuration = []string{"gateway", "providers", "models", "upstreams", "apis", "tenants"}
 
+// mayBeAlien reports whether a YAML or JSON file lies where configuration does.
+func mayBeAlien(p string) bool {
+	dir := path.Dir(p)
+	return (dir == "." || dir == "platform") && path.Ext(p) != ".json"
+}
+
 // alien reports a YAML or JSON file that holds configuration in place of a CUE file.
 func (l *loader) alien(f *found) {
-	dir := path.Dir(f.path)
-	if dir != "." && dir != "platform" || path.Ext(f.path) == ".json" {
+	if !mayBeAlien(f.path) {
 		return
 	}
 	rest := f.data

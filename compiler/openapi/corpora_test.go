@@ -77,7 +77,7 @@ func TestRealDocumentsAreRead(t *testing.T) {
 	for _, folder := range corpora {
 		t.Run(folder, func(t *testing.T) {
 			files, documents := corpus(t, folder)
-			in := Input{Files: files}
+			in := Input{Files: Bytes(files)}
 			for _, f := range documents {
 				in.Wanted = append(in.Wanted, Wanted{File: f})
 			}
@@ -135,7 +135,7 @@ func TestOperationsAreThoseThatKinOpenAPIFinds(t *testing.T) {
 					return nil, fmt.Errorf("no file %q", u)
 				}
 				theirs, err := loader.LoadFromDataWithPath(files[f], &url.URL{Path: f})
-				docs, _ := Read(Input{Files: files, Wanted: []Wanted{{File: f}}})
+				docs, _ := Read(Input{Files: Bytes(files), Wanted: []Wanted{{File: f}}})
 				ours := docs.ByFile[f]
 				if err != nil || ours == nil || ours.Partial {
 					continue
@@ -178,7 +178,7 @@ func TestOperationsAreThoseThatKinOpenAPIFinds(t *testing.T) {
 
 func BenchmarkReadTwilio(b *testing.B) {
 	files, documents := corpus(b, "openapi/twilio")
-	in := Input{Files: files}
+	in := Input{Files: Bytes(files)}
 	size := 0
 	for _, f := range documents {
 		in.Wanted = append(in.Wanted, Wanted{File: f})
@@ -195,6 +195,6 @@ func BenchmarkReadOpenAI(b *testing.B) {
 	const f = "specs/openai/openapi.yaml"
 	b.SetBytes(int64(len(files[f])))
 	for b.Loop() {
-		Read(Input{Files: files, Wanted: []Wanted{{File: f}}})
+		Read(Input{Files: Bytes(files), Wanted: []Wanted{{File: f}}})
 	}
 }

@@ -28,7 +28,7 @@ func FuzzRead(f *testing.F) {
 		if asJSON {
 			name = "a.json"
 		}
-		docs, report := Read(Input{Files: map[string][]byte{name: src}, Wanted: []Wanted{{File: name}}})
+		docs, report := Read(Input{Files: Bytes{name: src}, Wanted: []Wanted{{File: name}}})
 		if docs.ByFile[name] == nil && !report.Failed() {
 			t.Error("no document and no error")
 		}

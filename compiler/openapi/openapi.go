@@ -21,6 +21,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"maps"
 	"path"
 	"runtime"
@@ -45,10 +46,35 @@ type Wanted struct {
 	Path []string
 }
 
+// Files are the repository's files by path. They are asked for by several goroutines.
+type Files interface {
+	// Data returns a file's bytes; false: there is no such file.
+	Data(path string) ([]byte, bool)
+	// Digest returns the SHA-256 of a file's bytes.
+	Digest(path string) ([sha256.Size]byte, bool)
+	// Paths returns all paths.
+	Paths() iter.Seq[string]
+}
+
+// Bytes are files that are in memory.
+type Bytes map[string][]byte
+
+// Data returns a file's bytes.
+func (b Bytes) Data(path string) ([]byte, bool) { data, ok := b[path]; return data, ok }
+
+// Digest returns the SHA-256 of a file's bytes.
+func (b Bytes) Digest(path string) ([sha256.Size]byte, bool) {
+	data, ok := b[path]
+	return sha256.Sum256(data), ok
+}
+
+// Paths returns all paths, in no order.
+func (b Bytes) Paths() iter.Seq[string] { return maps.Keys(b) }
+
 // Input is what [Read] works on. Files holds the repository's files by path, Oversize the sizes of those that are too
 // large to be in it. Cache may be nil.
 type Input struct {
-	Files    map[string][]byte
+	Files    Files
 	Oversize map[string]int64
 	Wanted   []Wanted
 	Cache    *Cache
@@ -183,7 +209,7 @@ type entry struct {
 
 // open returns a file parsed, or nil where there is no such file.
 func (l *library) open(file string) *entry {
-	src, ok := l.in.Files[file]
+	src, ok := l.in.Files.Data(file)
 	if !ok {
 		return nil
 	}
@@ -204,6 +230,11 @@ func (l *library) open(file string) *entry {
 	l.mu.Unlock()
 	e.once.Do(func() { e.tree, e.fault = parse(file, src) })
 	return e
+}
+
+func (l *library) source(file string) []byte {
+	src, _ := l.in.Files.Data(file)
+	return src
 }
 
 // parse reads a file by its name's ending: ".json" as JSON, all others as YAML, of which JSON is a part but for
@@ -254,7 +285,7 @@ func (l *library) document(file string, wanted []Wanted, report *diag.Report) *D
 		return nil
 	}
 	if e.fault != nil {
-		report.Add(e.fault.diagnostic(file, l.in.Files[file]))
+		report.Add(e.fault.diagnostic(file, l.source(file)))
 		return nil
 	}
 	r := reader{lib: l, t: e.tree, report: report}
@@ -282,7 +313,7 @@ func (l *library) missing(w Wanted) diag.Diagnostic {
 	}
 	dir, base := path.Split(w.File)
 	var here, elsewhere []string
-	for f := range l.in.Files {
+	for f := range l.in.Files.Paths() {
 		if path.Ext(f) == ".cue" {
 			continue
 		}

@@ -15,9 +15,9 @@ import (
 // read reads the document "api.yaml" or "api.json" of a txtar archive.
 func read(t *testing.T, archive string) (*Document, []string) {
 	t.Helper()
-	in := Input{Files: map[string][]byte{}}
+	in := Input{Files: Bytes{}}
 	for _, f := range txtar.Parse([]byte(archive)).Files {
-		in.Files[f.Name] = f.Data
+		in.Files.(Bytes)[f.Name] = f.Data
 		if strings.HasPrefix(f.Name, "api.") {
 			in.Wanted = []Wanted{{File: f.Name, Path: []string{"apis", "x", "openapi"}}}
 		}
@@ -297,7 +297,7 @@ func TestHostileDocumentsAreRefusedWithBoundedWork(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			start := time.Now()
-			_, report := Read(Input{Files: map[string][]byte{test.file: []byte(test.src)}, Wanted: []Wanted{{File: test.file}}})
+			_, report := Read(Input{Files: Bytes{test.file: []byte(test.src)}, Wanted: []Wanted{{File: test.file}}})
 			got := strings.Join(lines(report), "\n")
 			if test.want == "" && got != "" || !strings.Contains(got, test.want) {
 				t.Errorf("findings %q, want %q", got, test.want)
@@ -313,7 +313,7 @@ func TestCacheKeepsWhatDidNotChange(t *testing.T) {
 		"b.yaml": []byte("x: {get: {operationId: b}}\n"),
 	}
 	var cache Cache
-	in := Input{Files: files, Wanted: []Wanted{{File: "a.yaml"}}, Cache: &cache}
+	in := Input{Files: Bytes(files), Wanted: []Wanted{{File: "a.yaml"}}, Cache: &cache}
 	Read(in)
 	before := cache.trees
 	files["b.yaml"] = []byte("x: {get: {operationId: c}}\n")

@@ -1,0 +1,137 @@
+package check
+
+import (
+	"encoding/binary"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gwc-dev/gwc/schema/diag"
+)
+
+// Places knows where each data path of a unit stands. It is one text of entries in order of their paths, because a
+// large repository has a million of them: as a map of spans they would take a gigabyte, as text they take 60 bytes
+// each and none of the garbage collector's time. It is immutable.
+type Places struct {
+	Files []string // that entries name by index
+	Text  string   // the entries: the path, the place of its key, the place of its value
+	Index []uint32 // where each entry begins in Text
+}
+
+// newPlaces freezes the places that a walk found.
+func newPlaces(m map[string]place) Places {
+	var p Places
+	if len(m) == 0 {
+		return p
+	}
+	p.Index = make([]uint32, 0, len(m))
+	b := make([]byte, 0, 64*len(m))
+	for _, path := range slices.Sorted(maps.Keys(m)) {
+		p.Index = append(p.Index, uint32(len(b)))
+		b = binary.AppendUvarint(b, uint64(len(path)))
+		b = append(b, path...)
+		b = p.appendSpan(b, m[path].key)
+		b = p.appendSpan(b, m[path].value)
+	}
+	p.Text = string(b)
+	return p
+}
+
+// appendSpan writes a span: its file's index plus one, or 0 for none, and the start; the end as what lies between.
+func (p *Places) appendSpan(b []byte, s diag.Span) []byte {
+	if s.IsZero() {
+		return append(b, 0)
+	}
+	i := slices.Index(p.Files, s.File)
+	if i < 0 {
+		i = len(p.Files)
+		p.Files = append(p.Files, s.File)
+	}
+	b = binary.AppendUvarint(b, uint64(i)+1)
+	for _, n := range []int{s.Start.Line, s.Start.Col, s.Start.Offset, s.End.Line - s.Start.Line, s.End.Col - s.Start.Col, s.End.Offset - s.Start.Offset} {
+		b = binary.AppendVarint(b, int64(n))
+	}
+	return b
+}
+
+// find returns the places of a joined data path.
+func (p *Places) find(path string) (place, bool) {
+	i, ok := slices.BinarySearchFunc(p.Index, path, func(at uint32, path string) int {
+		_, entry := p.entry(at)
+		return strings.Compare(entry, path)
+	})
+	if !ok {
+		return place{}, false
+	}
+	rest, _ := p.entry(p.Index[i])
+	key, rest := p.span(rest)
+	value, _ := p.span(rest)
+	return place{key, value}, true
+}
+
+// entry returns the path of the entry that begins somewhere, and what follows it. What does not lie within the text is
+// empty: Places may come from a file.
+func (p *Places) entry(at uint32) (rest, path string) {
+	if int64(at) > int64(len(p.Text)) {
+		return "", ""
+	}
+	rest = p.Text[at:]
+	n, rest := uvarint(rest)
+	if n > uint64(len(rest)) {
+		return "", ""
+	}
+	return rest[n:], rest[:n]
+}
+
+func (p *Places) span(rest string) (diag.Span, string) {
+	i, rest := uvarint(rest)
+	if i == 0 || i > uint64(len(p.Files)) {
+		return diag.Span{}, rest
+	}
+	var n [6]int
+	for k := range n {
+		var u uint64
+		u, rest = uvarint(rest)
+		n[k] = int(int64(u>>1) ^ -int64(u&1))
+	}
+	s := diag.Span{File: p.Files[i-1], Start: diag.Pos{Line: n[0], Col: n[1], Offset: n[2]}}
+	s.End = diag.Pos{Line: n[0] + n[3], Col: n[1] + n[4], Offset: n[2] + n[5]}
+	return s, rest
+}
+
+// uvarint is binary.Uvarint of a text; 0 and nothing where there is none.
+func uvarint(s string) (v uint64, rest string) {
+	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
+		v |= uint64(s[i]&0x7f) << (7 * i)
+		if s[i] < 0x80 {
+			return v, s[i+1:]
+		}
+	}
+	return 0, ""
+}
+
+// heads returns the paths of at most two labels: the fields at the top, and the objects in them.
+func (p *Places) heads() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, at := range p.Index {
+			_, path := p.entry(at)
+			i := strings.IndexByte(path, 0) + 1
+			if j := strings.IndexByte(path[i:], 0); j >= 0 && i+j+1 < len(path) {
+				continue
+			}
+			if !yield(path) {
+				return
+			}
+		}
+	}
+}
+
+// head returns the first two labels of a joined data path.
+func head(path string) string {
+	i := strings.IndexByte(path, 0) + 1
+	if j := strings.IndexByte(path[i:], 0); j >= 0 {
+		return path[:i+j+1]
+	}
+	return path
+}
