@@ -138,7 +138,7 @@ func (p *planning) run(ctx context.Context, s streams) error {
 		return usage("--fail-on and --calls need the base itself, and %s gives only its digest", side.What)
 	}
 	if !report.DigestOnly {
-		report.Changes = diff.Compare(base, diff.Side{Artifact: target, Files: r.Sources.Files})
+		report.Changes = diff.Compare(base, diff.Side{Artifact: target, Files: r.Sources.All()})
 		if len(p.calls) > 0 {
 			if report.Calls, err = replay(p.calls, base.Artifact, target); err != nil {
 				return err
@@ -258,7 +258,7 @@ func (p *planning) buildBase(ctx context.Context, files fs.FS, what string, s st
 	}
 	if res.Artifact != nil {
 		a, digest, err := decoded(res.Bytes)
-		return diff.Side{Artifact: a, Files: res.Sources.Files}, digest, err
+		return diff.Side{Artifact: a, Files: res.Sources.All()}, digest, err
 	}
 	s.say("%s does not build, so there is nothing to compare with:", what)
 	c := &compiled{Result: res, list: res.Report.All(), elapsed: time.Since(began)}

@@ -135,3 +135,15 @@ type Stamped struct {
 	Stamp  Stamp
 	Digest Digest
 }
+
+// All returns the bytes of every file by path. It reads what was not read before.
+func (s *Sources) All() map[string][]byte {
+	m := make(map[string][]byte, len(s.files.list))
+	for i := range s.files.list {
+		path := s.files.list[i].path
+		if data, ok := s.Data(path); ok {
+			m[path] = data
+		}
+	}
+	return m
+}
