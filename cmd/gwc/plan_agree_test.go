@@ -104,7 +104,7 @@ paths:
 		}()
 		select {
 		case i := <-ready:
-			return gateway{diff.Side{Artifact: res.Artifact, Files: res.Sources.Files}, i.Listeners["main"], func() {
+			return gateway{diff.Side{Artifact: res.Artifact, Files: res.Sources.All()}, i.Listeners["main"], func() {
 				cancel()
 				if err := <-done; err != nil {
 					t.Error(err)

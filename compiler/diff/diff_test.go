@@ -51,7 +51,7 @@ func tryBuild(t testing.TB, fsys fstest.MapFS) (diff.Side, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return diff.Side{Artifact: a, Files: r.Sources.Files}, ""
+	return diff.Side{Artifact: a, Files: r.Sources.All()}, ""
 }
 
 // edit is one change of the repository below.
