@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"sync"
@@ -69,19 +70,7 @@ func (d *Direct) Listen(name, addr string, tc *tls.Config, handOver func(net.Con
 	ln, err := d.loop.Listen(addr, netio.ListenOptions{
 		TLS:      tc,
 		HandOver: handOver,
-		Accept: func(c *netio.Conn) netio.Handler {
-			sc := &serverConn{d: d, nc: c, name: name, tls: tc != nil}
-			d.mu.Lock()
-			d.conns[sc] = struct{}{}
-			d.mu.Unlock()
-			d.obs.Conn(name, 1)
-			if d.draining.Load() { // it waited in the backlog, or shook hands: its request is on the way
-				c.SetTimeout(freshTimeout)
-			} else {
-				c.SetTimeout(headTimeout)
-			}
-			return sc
-		},
+		Accept:   func(c *netio.Conn) netio.Handler { return d.accept(c, name, tc != nil) },
 	})
 	if err != nil {
 		return nil, err
@@ -90,6 +79,27 @@ func (d *Direct) Listen(name, addr string, tc *tls.Config, handOver func(net.Con
 	d.lns = append(d.lns, ln)
 	d.mu.Unlock()
 	return ln.Addr(), nil
+}
+
+// Attach serves a connection that no listener accepted: a connected, non-blocking stream socket in clear text, which is
+// the engine's from here on. remote and tls are what exchanges see of the client and of how it came.
+func (d *Direct) Attach(name string, fd int, remote netip.AddrPort, tls bool) error {
+	_, err := d.loop.Attach(fd, remote, func(c *netio.Conn) netio.Handler { return d.accept(c, name, tls) })
+	return err
+}
+
+func (d *Direct) accept(c *netio.Conn, name string, tls bool) netio.Handler {
+	sc := &serverConn{d: d, nc: c, name: name, tls: tls}
+	d.mu.Lock()
+	d.conns[sc] = struct{}{}
+	d.mu.Unlock()
+	d.obs.Conn(name, 1)
+	if d.draining.Load() { // it waited in the backlog, or shook hands: its request is on the way
+		c.SetTimeout(freshTimeout)
+	} else {
+		c.SetTimeout(headTimeout)
+	}
+	return sc
 }
 
 // Drain stops accepting, closes idle connections, lets exchanges in flight finish (their answers say "Connection:

@@ -28,6 +28,13 @@ func (l *Loop) Dial(ctx context.Context, addr string, timeout time.Duration, new
 	if err != nil {
 		return nil, fmt.Errorf("netio: dial %s: %w", addr, err)
 	}
+	return l.Attach(fd, remote, newHandler)
+}
+
+// Attach makes a connection of a connected stream socket that somebody else has made. The socket must be non-blocking;
+// it is the Loop's from here on, also when Attach fails. remote is what the connection says of its peer. newHandler is
+// as in [Loop.Dial].
+func (l *Loop) Attach(fd int, remote netip.AddrPort, newHandler func(*Conn) Handler) (*Conn, error) {
 	c, err := l.newConn(fd, remote)
 	if err != nil {
 		return nil, err

@@ -61,7 +61,9 @@ func New(o Options) (*Loop, error) {
 		})
 	}
 	l.wheel.init(l)
-	l.wg.Go(l.wheel.run)
+	if !o.Manual {
+		l.wg.Go(l.wheel.run)
+	}
 	return l, nil
 }
 

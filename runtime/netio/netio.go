@@ -64,6 +64,7 @@ type Options struct {
 	WriteTimeout time.Duration // how long queued output may make no progress at all before the connection is cut [30 s]
 	Async        bool          // run callbacks on goroutines instead of pollers: the safe fallback and the differential test
 	Logf         func(format string, args ...any)
+	Manual       bool // time stands still but for Advance, which runs what is due on its caller: for tests in virtual time
 }
 
 // ListenOptions say how a listener treats its connections.

@@ -44,6 +44,15 @@ func (*Loop) Dial(context.Context, string, time.Duration, func(*Conn) Handler) (
 	return nil, errLinux
 }
 
+// Attach fails on this system.
+func (*Loop) Attach(int, netip.AddrPort, func(*Conn) Handler) (*Conn, error) { return nil, errLinux }
+
+// Advance does nothing.
+func (*Loop) Advance(time.Duration) {}
+
+// Next knows of no deadline.
+func (*Loop) Next() (time.Duration, bool) { return 0, false }
+
 // Addr returns nil.
 func (*Listener) Addr() net.Addr { return nil }
 

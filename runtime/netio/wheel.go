@@ -26,6 +26,7 @@ type wheel struct {
 	start time.Time
 	now   atomic.Int64 // ticks since start, at least 1
 	quit  chan struct{}
+	moved time.Duration // by Advance; its caller's
 
 	mu    sync.Mutex
 	slots [wheelSlots]*Conn
@@ -123,9 +124,71 @@ func (w *wheel) drop(c *Conn) {
 	w.unlink(c)
 }
 
+// visit moves on the connections of a tick and fires those that are due.
 func (w *wheel) visit(now int64) {
+	due := w.collect(now)
+	for len(due) > 0 {
+		n := min(len(due), fireBatch)
+		batch := due[:n]
+		due = due[n:]
+		w.l.wg.Go(func() {
+			for _, c := range batch {
+				c.fire()
+			}
+		})
+	}
+}
+
+// Advance moves the time of a Loop with Options.Manual, from deadline to deadline. What becomes due runs on the
+// caller's goroutine before Advance returns. One goroutine at a time may call it, and Next; no callback may.
+func (l *Loop) Advance(d time.Duration) {
+	w := &l.wheel
+	end := w.moved + d
+	for {
+		at := int64(0)
+		w.mu.Lock()
+		for _, c := range w.slots {
+			if c != nil && (at == 0 || c.slot.Load() < at) {
+				at = c.slot.Load()
+			}
+		}
+		w.mu.Unlock()
+		if at == 0 || time.Duration(at-1)*tick > end {
+			break
+		}
+		w.moved = max(w.moved, time.Duration(at-1)*tick)
+		w.now.Store(at)
+		for _, c := range w.collect(at) {
+			c.fire()
+		}
+	}
+	w.moved = end
+	w.now.Store(max(w.now.Load(), int64(end/tick)+1))
+}
+
+// Next returns how far the time of a Loop with Options.Manual is from its next deadline; false where there is none.
+func (l *Loop) Next() (time.Duration, bool) {
+	w := &l.wheel
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := int64(0)
+	for _, c := range w.slots {
+		for ; c != nil; c = c.wnext {
+			for _, d := range [...]int64{c.user.Load(), c.sys.Load()} {
+				if d > 0 && (at == 0 || d < at) {
+					at = d
+				}
+			}
+		}
+	}
+	return max(time.Duration(at-1)*tick-w.moved, 0), at != 0
+}
+
+// collect moves on the connections of a tick and returns those of which a deadline has passed.
+func (w *wheel) collect(now int64) []*Conn {
 	var due []*Conn
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	for c := w.slots[now%wheelSlots]; c != nil; {
 		next := c.wnext
 		w.unlink(c)
@@ -159,15 +222,5 @@ func (w *wheel) visit(now int64) {
 		}
 		c = next
 	}
-	w.mu.Unlock()
-	for len(due) > 0 {
-		n := min(len(due), fireBatch)
-		batch := due[:n]
-		due = due[n:]
-		w.l.wg.Go(func() {
-			for _, c := range batch {
-				c.fire()
-			}
-		})
-	}
+	return due
 }

@@ -100,7 +100,7 @@ func (f *apiFlow) attempt() bool {
 	u := f.r.Upstream
 	now := f.start
 	if f.rec.NAttempt > 0 {
-		now = time.Now()
+		now = f.p.clock.Now()
 	}
 	i := u.Pick(f.tried, now)
 	if i < 0 || f.rec.NAttempt >= calllog.MaxAttempts {
@@ -143,7 +143,7 @@ func (f *apiFlow) attempt() bool {
 
 // done notes the end of an attempt.
 func (f *apiFlow) done(status int, class string) {
-	d := time.Since(f.sentAt)
+	d := f.p.clock.Since(f.sentAt)
 	f.rec.Upstream += d
 	e := &f.r.Upstream.Endpoints[f.endpoint]
 	f.rec.Attempts[f.rec.NAttempt-1] = calllog.Attempt{Target: e.Pool.Addr(), Status: status, Duration: d, Error: class}
@@ -287,7 +287,7 @@ func (f *apiFlow) AnswerHead(h *http1.Head, length int64) {
 	if bodiless {
 		length = engine.NoBody
 	}
-	f.rec.FirstByte = time.Since(f.start)
+	f.rec.FirstByte = f.p.clock.Since(f.start)
 	f.rec.Status = h.Status
 	f.headOut = true
 	f.c.Start(h.Status, f.answerFields(h, bodiless), length)

@@ -214,7 +214,7 @@ func (f *chatFlow) crash(v any, stack []byte) {
 func (f *chatFlow) later(d time.Duration, then func()) {
 	f.busy = true
 	mu := f.mu
-	time.AfterFunc(d, func() {
+	f.p.clock.After(d, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		defer f.contain()
@@ -347,7 +347,7 @@ func (f *chatFlow) send() {
 	f.reqBuf = b
 	f.path2 = append(append(f.path2[:0], p.Prefix...), path...)
 	f.req = upstream.Request{Method: http.MethodPost, Target: f.path2, Host: p.Pool.Host(), Fields: b, Length: int64(len(f.up))}
-	f.sentAt = time.Now()
+	f.sentAt = f.p.clock.Now()
 	to := upstream.Timeouts{Connect: t.Timeouts.Connect, FirstByte: t.Timeouts.FirstByte, Idle: t.Timeouts.Idle}
 	if t.Timeouts.Total > 0 {
 		to.Deadline = f.sentAt.Add(t.Timeouts.Total)
@@ -409,7 +409,7 @@ func (f *chatFlow) giveUp() {
 
 // done notes the end of an attempt.
 func (f *chatFlow) done(status int, class, outcome string) {
-	d := time.Since(f.sentAt)
+	d := f.p.clock.Since(f.sentAt)
 	f.rec.Upstream += d
 	f.rec.Attempts[f.rec.NAttempt-1] = calllog.Attempt{
 		Provider: f.target.Provider.Name, Model: f.target.Model, Target: f.target.Provider.Pool.Addr(), Status: status, Duration: d, Error: class,
@@ -434,7 +434,7 @@ func (f *chatFlow) wait(value string) {
 	}
 	var until time.Time
 	if s, err := strconv.ParseUint(value, 10, 31); err == nil {
-		until = time.Now().Add(time.Duration(s) * time.Second)
+		until = f.p.clock.Now().Add(time.Duration(s) * time.Second)
 	} else if until, err = http.ParseTime(value); err != nil {
 		return
 	}
@@ -465,7 +465,7 @@ func (f *chatFlow) next() bool {
 		}
 		d := min(backOff<<(round-1), maxBackOff)
 		if i < len(f.notBefore) {
-			asked := time.Until(f.notBefore[i])
+			asked := f.p.clock.Until(f.notBefore[i])
 			if asked > maxBackOff {
 				f.turn++
 				continue
@@ -560,7 +560,7 @@ func (f *chatFlow) begun(b []byte, length int64) {
 	f.fields = f.exchange.head(b)
 	f.headOut = true
 	f.rec.Status = http.StatusOK
-	f.rec.FirstByte = time.Since(f.start)
+	f.rec.FirstByte = f.p.clock.Since(f.start)
 	f.c.Start(http.StatusOK, f.fields, length)
 }
 

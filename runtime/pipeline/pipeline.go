@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/runtime/calllog"
+	"github.com/gwc-dev/gwc/runtime/clock"
 	"github.com/gwc-dev/gwc/runtime/engine"
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/runtime/meter"
@@ -50,6 +51,8 @@ type Pipeline struct {
 	snap           atomic.Pointer[snapshot.Snapshot]
 	log            *calllog.Log // nil: no call log
 	metrics        *telemetry.Metrics
+	clock          *clock.Clock          // nil: the machine's
+	observe        func(*calllog.Record) // nil: nobody
 	unmatchedRoute *telemetry.Route
 	inflight       atomic.Int64
 	panicked       func(v any, stack []byte)
@@ -77,6 +80,12 @@ func New(log *calllog.Log, m *telemetry.Metrics, panicked func(v any, stack []by
 	p.chats.New = func() any { return newChatFlow(p) }
 	p.plain.New = func() any { return &localFlow{exchange: exchange{p: p}} }
 	return p
+}
+
+// Rehearse makes a pipeline that has not begun live in the time of a clock, and tells observe of each exchange at its
+// end, under the exchange's mutex and before its last answer byte. The record is valid during the call.
+func (p *Pipeline) Rehearse(c *clock.Clock, observe func(*calllog.Record)) {
+	p.clock, p.observe = c, observe
 }
 
 // Swap makes a snapshot the current one for exchanges that begin from now on.
@@ -133,7 +142,7 @@ func (nothing) Gone(error)            {}
 //
 // Budget: no allocation for a request that is answered or proxied in steady state, apart from the upstream.Call.
 func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
-	now := time.Now()
+	now := p.clock.Now()
 	s := p.snap.Load()
 	if s == nil {
 		x := p.local(c, q, nil, now)
@@ -398,7 +407,7 @@ func (x *exchange) answer(status int, contentType string, extra, body []byte) {
 	f = append(f, extra...)
 	f = x.head(f)
 	x.fields = f
-	x.rec.FirstByte = time.Since(x.start)
+	x.rec.FirstByte = x.p.clock.Since(x.start)
 	x.headOut = true
 	x.rec.Status = status
 	c := x.c
@@ -418,7 +427,7 @@ func (x *exchange) finish() {
 		return
 	}
 	x.over = true
-	x.rec.Duration = time.Since(x.start)
+	x.rec.Duration = x.p.clock.Since(x.start)
 	x.rec.RequestID = unsafeString(x.id[:x.idLen])
 	route := x.p.unmatchedRoute
 	if x.r != nil {
@@ -438,6 +447,9 @@ func (x *exchange) finish() {
 	route.Observe(x.rec.Status, x.rec.Duration, x.rec.FirstByte, x.rec.BytesIn, x.rec.BytesOut)
 	if x.p.log != nil {
 		x.p.log.Append(&x.rec)
+	}
+	if x.p.observe != nil {
+		x.p.observe(&x.rec)
 	}
 	x.p.inflight.Add(-1)
 	x.p.metrics.End()

@@ -69,6 +69,7 @@ func (v *Value) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 type Store struct {
 	folder string
 	report func(ref string, err error)
+	stands bool // references stand for themselves
 
 	mu     sync.Mutex
 	values map[key]*Value
@@ -90,6 +91,24 @@ func NewStore(folder string, report func(ref string, err error)) *Store {
 	return &Store{folder: folder, report: report, values: map[key]*Value{}}
 }
 
+// NewRehearsal returns a store that reads nothing: the value of a reference is the reference itself in braces, such as
+// "{env:OPENAI_API_KEY}", so that a test can tell which secret was used where and needs none.
+func NewRehearsal() *Store {
+	s := NewStore("", nil)
+	s.stands = true
+	return s
+}
+
+// standIn is the value of a reference in a rehearsal, legal in a header whatever the reference.
+func standIn(ref string) string {
+	return "{" + strings.Map(func(r rune) rune {
+		if r < 0x21 || r > 0x7e {
+			return '?'
+		}
+		return r
+	}, ref) + "}"
+}
+
 // Resolve reads the credential that ref names and returns its value. If the reference is known already, the known
 // value is read anew and returned; what it holds stays if that fails. An unknown one that cannot be read is an error
 // that names the reference and the cause.
@@ -102,7 +121,9 @@ func (s *Store) resolve(ref string, pem bool) (*Value, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if v := s.values[key{ref, pem}]; v != nil {
-		s.refresh(v)
+		if !s.stands {
+			s.refresh(v)
+		}
 		return v, nil
 	}
 	v := &Value{ref: ref, pem: pem}
@@ -112,8 +133,11 @@ func (s *Store) resolve(ref string, pem bool) (*Value, error) {
 			v.path = filepath.Join(s.folder, name)
 		}
 	}
-	text, err := v.read()
-	if err != nil {
+	var text string
+	var err error
+	if s.stands {
+		text, v.path = standIn(ref), ""
+	} else if text, err = v.read(); err != nil {
 		return nil, err
 	}
 	v.text.Store(&text)

@@ -331,3 +331,23 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+func TestInARehearsalReferencesStandForThemselves(t *testing.T) {
+	s := NewRehearsal()
+	for ref, want := range map[string]string{
+		"env:NO_SUCH_VARIABLE": "{env:NO_SUCH_VARIABLE}",
+		"file:/no/such/file":   "{file:/no/such/file}",
+		"file:a b\nc":          "{file:a?b?c}",
+	} {
+		for range 2 {
+			v, err := s.Resolve(ref)
+			if err != nil || v.Get() != want {
+				t.Errorf("%q gives %v, want %q", ref, err, want)
+			}
+		}
+	}
+	s.Refresh()
+	if f := s.Files(); len(f) != 0 {
+		t.Errorf("it would watch %v", f)
+	}
+}

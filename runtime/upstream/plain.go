@@ -44,6 +44,7 @@ type plainConn struct {
 	nc   *netio.Conn
 	call atomic.Pointer[Call]
 	dead atomic.Bool
+	line Line // nil: the network
 
 	head    http1.Head
 	body    http1.Body
@@ -70,6 +71,7 @@ type dialing struct {
 	ended  bool
 	trail  []byte
 	paused bool
+	line   Line // nil: the network
 }
 
 func (p *Pool) take() *plainConn {
@@ -104,6 +106,9 @@ func startPlain(p *Pool, c *Call, q *Request, t Timeouts) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &dialing{p: p, c: c, q: q, t: t, stop: cancel}
+	if s, ok := c.r.(*staged); ok {
+		d.line = s.line
+	}
 	c.t = d
 	go d.dial(ctx)
 }
@@ -112,12 +117,12 @@ func (d *dialing) dial(ctx context.Context) {
 	defer d.stop()
 	timeout, hurried := d.t.Connect, false
 	if !d.t.Deadline.IsZero() {
-		if left := time.Until(d.t.Deadline); timeout == 0 || left < timeout {
+		if left := d.p.reg.clock.Until(d.t.Deadline); timeout == 0 || left < timeout {
 			timeout, hurried = max(left, time.Millisecond), true
 		}
 	}
-	u := &plainConn{p: d.p}
-	nc, err := d.p.reg.loop.Dial(ctx, d.p.addr, timeout, func(nc *netio.Conn) netio.Handler {
+	u := &plainConn{p: d.p, line: d.line}
+	nc, err := d.connect(ctx, timeout, func(nc *netio.Conn) netio.Handler {
 		u.nc = nc
 		return u
 	})
@@ -144,7 +149,7 @@ func (d *dialing) dial(ctx context.Context) {
 	if err != nil {
 		f := &Failure{Class: Connect, Err: err}
 		var ne interface{ Timeout() bool }
-		if errors.As(err, &ne) && ne.Timeout() && !d.t.Deadline.IsZero() && !time.Now().Before(d.t.Deadline) {
+		if errors.As(err, &ne) && ne.Timeout() && !d.t.Deadline.IsZero() && !d.p.reg.clock.Now().Before(d.t.Deadline) {
 			f.Class = Timeout
 		}
 		c.fail(f)
@@ -166,6 +171,18 @@ func (d *dialing) dial(ctx context.Context) {
 	if c.r != nil {
 		c.r.RequestDrained()
 	}
+}
+
+// connect makes the connection: over the network, or over the stage's line.
+func (d *dialing) connect(ctx context.Context, timeout time.Duration, newHandler func(*netio.Conn) netio.Handler) (*netio.Conn, error) {
+	if d.line == nil {
+		return d.p.reg.loop.Dial(ctx, d.p.addr, timeout, newHandler)
+	}
+	fd, remote, err := d.line.Dial(ctx, timeout)
+	if err != nil {
+		return nil, err
+	}
+	return d.p.reg.loop.Attach(fd, remote, newHandler)
 }
 
 func (d *dialing) write(b []byte) {
@@ -270,7 +287,7 @@ func (u *plainConn) finish() {
 // arm sets the timer to d from now, or to the call's deadline where that comes first.
 func (u *plainConn) arm(d time.Duration) {
 	if !u.t.Deadline.IsZero() {
-		left := max(time.Until(u.t.Deadline), time.Millisecond)
+		left := max(u.p.reg.clock.Until(u.t.Deadline), time.Millisecond)
 		if d == 0 || left < d {
 			d = left
 		}
@@ -303,6 +320,9 @@ func (u *plainConn) resume()     { u.arm(u.t.Idle); u.nc.Resume() }
 
 // Data implements [netio.Handler].
 func (u *plainConn) Data(b []byte) {
+	if u.line != nil {
+		defer u.line.Delivered(len(b)) // after everything that the bytes have led to
+	}
 	c := u.call.Load()
 	if c == nil { // bytes that nobody asked for
 		u.p.drop(u)
@@ -467,7 +487,7 @@ func (u *plainConn) Timeout() {
 	if c.r == nil || u.call.Load() != c || !u.nc.Expired() {
 		return
 	}
-	if d := u.t.Deadline; !u.sent && (d.IsZero() || time.Now().Before(d)) {
+	if d := u.t.Deadline; !u.sent && (d.IsZero() || u.p.reg.clock.Now().Before(d)) {
 		u.arm(0) // the client is still sending: its own timeout counts
 		return
 	}

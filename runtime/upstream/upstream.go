@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gwc-dev/gwc/runtime/clock"
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/runtime/netio"
 )
@@ -159,6 +160,9 @@ func (c *Call) Flush() {
 // Cancel ends the call at once; no event follows.
 func (c *Call) Cancel() {
 	if c.r != nil {
+		if s, ok := c.r.(*staged); ok {
+			s.line.Over()
+		}
 		c.r = nil
 		c.t.cancel()
 	}
@@ -254,18 +258,21 @@ func (p *Pool) connected(ok bool) {
 		return
 	}
 	n := min(p.fails.Add(1)-1, 5)
-	p.downUntil.Store(time.Now().Add(min(time.Second<<n, 30*time.Second)).UnixNano())
+	p.downUntil.Store(p.reg.clock.Now().Add(min(time.Second<<n, 30*time.Second)).UnixNano())
 }
 
 // Stats returns the pool's figures.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Stats{Open: p.open, Idle: len(p.free), Healthy: p.downUntil.Load() <= time.Now().UnixNano()}
+	return Stats{Open: p.open, Idle: len(p.free), Healthy: p.downUntil.Load() <= p.reg.clock.Now().UnixNano()}
 }
 
 // Start begins a call. mu is the exchange's mutex, which the caller holds. No event comes before Start has returned.
 func (p *Pool) Start(mu *sync.Mutex, r Receiver, q *Request, t Timeouts) *Call {
+	if p.reg.stage != nil {
+		r = &staged{Receiver: r, line: p.reg.stage.Call(p.scheme, p.addr)}
+	}
 	c := &Call{mu: mu, r: r}
 	if p.rt != nil {
 		startStd(p, c, q, t)
@@ -277,8 +284,10 @@ func (p *Pool) Start(mu *sync.Mutex, r Receiver, q *Request, t Timeouts) *Call {
 
 // Registry keeps the pools of a process by server.
 type Registry struct {
-	loop *netio.Loop
-	tls  *tls.Config
+	loop  *netio.Loop
+	tls   *tls.Config
+	clock *clock.Clock
+	stage Stage // nil: the network
 
 	panicked func(v any, stack []byte)
 
@@ -317,7 +326,7 @@ func (g *Registry) Get(u *url.URL) *Pool {
 			p.host = "[" + host + "]"
 		}
 	}
-	if u.Scheme == "https" {
+	if u.Scheme == "https" && g.stage == nil {
 		p.rt = newTransport(g.tls)
 	}
 	g.pools[key] = p
