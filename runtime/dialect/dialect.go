@@ -100,7 +100,10 @@ type Request struct {
 	IncludeUsage bool // the caller asked for usage in the stream
 	User         string
 	Reasoning    string // effort: "" (nothing said), "none", "minimal", "low", "medium", "high", "xhigh", "max"
-	Format       Format
+	// ThinkingBudget is the number of tokens that the caller allows for thinking, where it says so in tokens; Reasoning
+	// is then the nearest effort.
+	ThinkingBudget *int64
+	Format         Format
 	// Unsupported lists what the caller said that has no place in the neutral model, as paths in the client's body
 	// ("logprobs", "n", "messages[2].content[0].input_audio"). The path's last name is the key of the loss tables:
 	// the target's encoder refuses what changes the meaning and drops the rest. See [Losses].
@@ -162,6 +165,58 @@ type Event struct {
 	StopReason   StopReason
 	StopSequence string
 	Err          *Error
+}
+
+// Decoder reads one answer of a provider, streamed or whole and in whatever pieces it comes, and calls emit for each
+// event that it completes. The event is valid during the call; its strings may be kept. Finish ends the answer: it
+// emits End unless that has happened, after an ErrorEvent if the answer is not complete.
+type Decoder interface {
+	Reset(stream bool)
+	Feed(b []byte, emit func(*Event))
+	Finish(emit func(*Event))
+}
+
+// Opening is what an [Encoder] must know of an answer before its first event.
+type Opening struct {
+	Stream       bool
+	IncludeUsage bool   // the caller asked for usage in its stream, in a dialect in which that is asked for
+	ID           string // of the answer; "" takes the one of the Start event
+	Created      int64  // Unix seconds
+	Model        string // as the caller knows it; "" takes the one of the Start event
+}
+
+// Encoder turns the events of one answer into the dialect of a caller. Event appends to dst what an event becomes in a
+// stream; of an answer that is not streamed it collects the events, and Body appends the whole after End. Err is the
+// error that ended the answer, nil if there was none; Done reports whether the terminal event has been written, or
+// Body is ready. Events behind the terminal one are ignored.
+type Encoder interface {
+	Reset(Opening)
+	Event(dst []byte, ev *Event) []byte
+	Body(dst []byte) []byte
+	Err() *Error
+	Done() bool
+}
+
+// Aside is what is read of an answer while its bytes pass through untouched.
+type Aside struct {
+	Usage Usage
+	Stop  StopReason // "" if none was seen
+	Model string     // as the provider names it
+	Done  bool       // the answer is complete: its terminal event was seen, or the body's last byte
+	Err   *Error     // an error inside the answer
+}
+
+// Tap reads an answer aside while its bytes pass through in the dialect in which they came. Either Feed or Filter takes
+// the bytes, in whatever pieces; Finish or FilterEnd ends the answer. Filter appends to dst what the caller shall see
+// where the gateway asked for more than the caller did; bytes that it cannot judge yet are held back. A Tap holds a
+// bounded amount of memory, and malformed input only means that it learns less.
+type Tap interface {
+	Reset(stream bool)
+	Feed(b []byte)
+	Finish()
+	Filter(dst, b []byte) []byte
+	FilterEnd(dst []byte) []byte
+	Seen() *Aside
 }
 
 // Error is a provider's error in neutral form. Status is the provider's; Type and Code are its own words; Message is

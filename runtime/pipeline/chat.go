@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"runtime/debug"
@@ -10,20 +11,18 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/calllog"
 	"github.com/gwc-dev/gwc/runtime/dialect"
-	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
-	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 	"github.com/gwc-dev/gwc/runtime/engine"
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/runtime/snapshot"
 	"github.com/gwc-dev/gwc/runtime/upstream"
 )
 
-// chatFlow serves POST /v1/chat/completions: it collects the request, checks it, and sends it to the model's targets
-// in turn until one answers.
+// chatFlow serves a chat in the dialect of its route: it collects the request, checks it, and sends it to the model's
+// targets in turn until one answers.
 //
-// A target of kind openai gets the caller's bytes with "model" replaced, and its answer goes back as it comes, with
-// usage read aside. Any other kind is translated through the neutral model, anew for each attempt. Another target is
+// A target that speaks the caller's dialect gets the caller's bytes with "model" replaced, and its answer goes back as
+// it comes, with usage read aside. Any other is translated through the neutral model, anew for each attempt. Another target is
 // tried only while the caller has got nothing: the head of a translated stream is held back until its first piece of
 // content, because providers report overload inside a stream that began with 200.
 type chatFlow struct {
@@ -31,11 +30,14 @@ type chatFlow struct {
 	body    []byte // the request's, whole
 	head    jsonscan.ChatHead
 	scanErr error
-	model   *snapshot.Model
-	neutral *dialect.Request // decoded once, when a target needs it
+	// Of a caller who speaks Anthropic's dialect: headers anthropic-version and anthropic-beta.
+	apiVersion, beta []byte
+	model            *snapshot.Model
+	neutral          *dialect.Request // decoded once, when a target needs it
 
 	target  *snapshot.Target
-	secret  string // the credential in use, so that no error of the provider can carry it back
+	serves  *served // the target's dialect
+	secret  string  // the credential in use, so that no error of the provider can carry it back
 	req     upstream.Request
 	reqBuf  []byte
 	path2   []byte
@@ -61,12 +63,17 @@ type chatFlow struct {
 	errBody    []byte
 	out        []byte
 	received   int64 // bytes of a translated answer
-	tap        openaichat.Tap
-	hide       bool // the usage chunk that gwc asked for is hidden from the caller
-	enc        *openaichat.Encoder
-	dec        *anthropic.Decoder
-	early      *dialect.Error // an error before any content
-	late       *dialect.Error // an error after the head was sent
+	hide       bool  // the usage chunk that gwc asked for is hidden from the caller
+	tap        dialect.Tap
+	enc        dialect.Encoder
+	dec        dialect.Decoder
+	coders     [dialects]struct { // by dialect, kept from exchange to exchange
+		tap dialect.Tap
+		enc dialect.Encoder
+		dec dialect.Decoder
+	}
+	early *dialect.Error // an error before any content
+	late  *dialect.Error // an error after the head was sent
 
 	// Methods as values, bound once: each binding would be an allocation.
 	emit                                            func(*dialect.Event)
@@ -76,6 +83,11 @@ type chatFlow struct {
 	left     bool // the exchange is over while busy
 	upPaused bool
 }
+
+var (
+	headerVersion = []byte("anthropic-version")
+	headerBeta    = []byte("anthropic-beta")
+)
 
 type answerMode uint8
 
@@ -98,7 +110,7 @@ func (f *chatFlow) recycle() {
 		return
 	}
 	f.clear()
-	f.call, f.enc, f.dec, f.neutral, f.model, f.target = nil, nil, nil, nil, nil, nil
+	f.call, f.tap, f.enc, f.dec, f.neutral, f.model, f.target, f.serves = nil, nil, nil, nil, nil, nil, nil, nil
 	f.early, f.late, f.prepErr, f.scanErr, f.secret, f.retryAfter = nil, nil, nil, nil, "", ""
 	f.refusal, f.failure, f.failedAt = nil, nil, nil
 	if cap(f.body) > keptBody {
@@ -117,6 +129,20 @@ func (f *chatFlow) run(q *engine.Request) engine.Exchange {
 	f.body, f.errBody = f.body[:0], f.errBody[:0]
 	f.busy, f.left, f.upPaused = false, false, false
 	f.turn, f.made, f.refused, f.notBefore = 0, 0, 0, f.notBefore[:0]
+	f.apiVersion, f.beta = f.apiVersion[:0], f.beta[:0]
+	if f.speaks.id == anthropicMessages {
+		for i := range q.Fields {
+			switch h := &q.Fields[i]; {
+			case bytes.EqualFold(h.Name, headerVersion):
+				f.apiVersion = append(f.apiVersion[:0], h.Value...)
+			case bytes.EqualFold(h.Name, headerBeta):
+				if len(f.beta) > 0 {
+					f.beta = append(f.beta, ',')
+				}
+				f.beta = append(f.beta, h.Value...)
+			}
+		}
+	}
 	if q.Length > maxChat {
 		f.refuseSize()
 		return nothing{}
@@ -272,13 +298,14 @@ func (f *chatFlow) refuse(e *dialect.Error) {
 	if f.target != nil {
 		extra = append(extra, f.target.Header...)
 	}
-	f.answer(openaichat.ClientStatus(e), "application/json", extra, openaichat.AppendError(nil, e))
+	f.answer(f.speaks.status(e), "application/json", extra, f.speaks.appendError(nil, e))
 	f.recycle()
 }
 
 // attempt prepares the request for the target whose turn it is and sends it.
 func (f *chatFlow) attempt() {
 	f.target = &f.model.Targets[f.turn%len(f.model.Targets)]
+	f.serves = serves(f.target.Provider.Kind)
 	f.turn++
 	f.do(f.doPrepare, f.doSend)
 }
@@ -287,8 +314,7 @@ func (f *chatFlow) attempt() {
 func (f *chatFlow) prepare() {
 	f.prepErr = nil
 	f.hide = false
-	switch f.target.Provider.Kind {
-	case "openai":
+	if f.serves.id == f.speaks.id {
 		var edits [2]jsonscan.Edit
 		n := 0
 		if string(f.head.Model) != f.target.Model {
@@ -296,7 +322,7 @@ func (f *chatFlow) prepare() {
 			edits[n] = f.head.ReplaceModel(f.out)
 			n++
 		}
-		if f.head.Stream {
+		if f.head.Stream && f.speaks.asksUsage {
 			if e, needed := f.head.RequestUsage(f.body); needed {
 				edits[n] = e
 				n++
@@ -304,14 +330,14 @@ func (f *chatFlow) prepare() {
 			}
 		}
 		f.up = jsonscan.Splice(f.up[:0], f.body, edits[:n]...)
-	case "anthropic":
-		if f.neutral == nil {
-			if f.neutral, f.prepErr = openaichat.DecodeRequest(f.body); f.prepErr != nil {
-				return
-			}
-		}
-		f.up, f.prepErr = anthropic.EncodeRequest(f.up[:0], f.neutral, f.target.Model, f.model.MaxTokens)
+		return
 	}
+	if f.neutral == nil {
+		if f.neutral, f.prepErr = f.speaks.decode(f.body); f.prepErr != nil {
+			return
+		}
+	}
+	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, f.target.Model, f.model.MaxTokens)
 }
 
 // send starts the call.
@@ -325,7 +351,6 @@ func (f *chatFlow) send() {
 	p := t.Provider
 	f.secret = p.Credential()
 	b := f.reqBuf[:0]
-	path := "/chat/completions"
 	b = append(b, "Content-Type: application/json\r\nAccept: "...)
 	if f.head.Stream {
 		b = append(b, "text/event-stream\r\n"...)
@@ -333,19 +358,14 @@ func (f *chatFlow) send() {
 		b = append(b, "application/json\r\n"...)
 	}
 	b = append(b, "Accept-Encoding: identity\r\nUser-Agent: gwc\r\n"...)
-	if p.Kind == "anthropic" {
-		path = "/v1/messages"
-		b = append(b, "anthropic-version: 2023-06-01\r\n"...)
-		if f.secret != "" {
-			b = append(append(append(b, "x-api-key: "...), f.secret...), '\r', '\n')
-		}
-	} else if f.secret != "" {
-		b = append(append(append(b, "Authorization: Bearer "...), f.secret...), '\r', '\n')
+	if f.serves.id == anthropicMessages {
+		b = f.version(b)
 	}
+	b = f.serves.fields(b, f.secret)
 	b = append(b, p.Fields...)
 	b = append(append(append(b, "x-request-id: "...), f.id[:f.idLen]...), '\r', '\n')
 	f.reqBuf = b
-	f.path2 = append(append(f.path2[:0], p.Prefix...), path...)
+	f.path2 = append(append(f.path2[:0], p.Prefix...), f.serves.path...)
 	f.req = upstream.Request{Method: http.MethodPost, Target: f.path2, Host: p.Pool.Host(), Fields: b, Length: int64(len(f.up))}
 	f.sentAt = f.p.clock.Now()
 	to := upstream.Timeouts{Connect: t.Timeouts.Connect, FirstByte: t.Timeouts.FirstByte, Idle: t.Timeouts.Idle}
@@ -360,6 +380,21 @@ func (f *chatFlow) send() {
 	f.upAt, f.upEnd = 0, false
 	f.call = p.Pool.Start(f.mu, f, &f.req, to)
 	f.upload()
+}
+
+// version appends the version of the Messages API that is spoken: the caller's, with the beta features that it asked
+// for, where its bytes pass through.
+func (f *chatFlow) version(b []byte) []byte {
+	b = append(b, "anthropic-version: "...)
+	if f.speaks.id == anthropicMessages && len(f.apiVersion) > 0 {
+		b = append(b, f.apiVersion...)
+	} else {
+		b = append(b, "2023-06-01"...)
+	}
+	if f.speaks.id == anthropicMessages && len(f.beta) > 0 {
+		b = append(append(b, "\r\nanthropic-beta: "...), f.beta...)
+	}
+	return append(b, '\r', '\n')
 }
 
 // upload writes the request's body at the pace at which the provider takes it.
@@ -486,7 +521,7 @@ func (f *chatFlow) Gone(err error) {
 		if !f.busy {
 			f.observe()
 			f.counted()
-			if f.mode == answerPass && f.tap.Done {
+			if f.mode == answerPass && f.tap.Seen().Done {
 				// It had everything: clients hang up at [DONE], before the last chunk of the transfer has come.
 				f.rec.Error = ""
 				f.done(f.status, "", "ok")
@@ -525,8 +560,13 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 		f.mode = answerError
 		return
 	}
-	if f.target.Provider.Kind == "openai" {
+	if f.serves.id == f.speaks.id {
 		f.mode = answerPass
+		own := &f.coders[f.serves.id]
+		if own.tap == nil {
+			own.tap = f.speaks.tap()
+		}
+		f.tap = own.tap
 		f.tap.Reset(f.head.Stream)
 		if f.hide {
 			length = engine.Unknown
@@ -545,9 +585,19 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 		return
 	}
 	f.mode = answerTranslate
-	id := "chatcmpl-" + string(f.id[:f.idLen])
-	f.enc = openaichat.NewEncoder(f.head.Stream, f.head.IncludeUsage, id, f.start.Unix(), f.model.Name)
-	f.dec = anthropic.NewDecoder(f.head.Stream)
+	enc, dec := &f.coders[f.speaks.id].enc, &f.coders[f.serves.id].dec
+	if *enc == nil {
+		*enc = f.speaks.encoder()
+	}
+	if *dec == nil {
+		*dec = f.serves.decoder()
+	}
+	f.enc, f.dec = *enc, *dec
+	f.enc.Reset(dialect.Opening{
+		Stream: f.head.Stream, IncludeUsage: f.head.IncludeUsage, Model: f.model.Name, Created: f.start.Unix(),
+		ID: f.speaks.answerID + string(f.id[:f.idLen]),
+	})
+	f.dec.Reset(f.head.Stream)
 	f.out = f.out[:0]
 }
 
@@ -667,7 +717,7 @@ func (f *chatFlow) AnswerEnd([]http1.Field) {
 		f.observe()
 		f.sendOut() // what the filter still held
 		class := ""
-		if f.head.Stream && !f.tap.Done {
+		if f.head.Stream && !f.tap.Seen().Done {
 			class, f.rec.Error = "protocol", "upstream_protocol" // it ended without its terminal event
 		}
 		f.end(class)
@@ -730,18 +780,16 @@ func (f *chatFlow) observe() {
 		f.tap.Finish()
 		f.out = f.out[:0]
 	}
-	f.tokens(&f.tap.Usage)
-	f.rec.StopReason = string(f.tap.Stop)
-	if f.tap.Err != nil {
+	seen := f.tap.Seen()
+	f.tokens(&seen.Usage)
+	f.rec.StopReason = string(seen.Stop)
+	if seen.Err != nil {
 		f.rec.Error = "upstream_status"
 	}
 }
 
 func (f *chatFlow) decodeError() *dialect.Error {
-	if f.target.Provider.Kind == "anthropic" {
-		return anthropic.DecodeError(f.status, f.retryAfter, f.errBody)
-	}
-	return openaichat.DecodeError(f.status, f.retryAfter, f.errBody)
+	return f.serves.decodeError(f.status, f.retryAfter, f.errBody)
 }
 
 // scrub removes the credential in use from what a provider says.

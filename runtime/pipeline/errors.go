@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
-	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 )
 
 // Types of gwc's problem details (RFC 9457). They are stable: clients may compare them.
@@ -17,8 +16,8 @@ func (x *exchange) fail(status int, class, detail string) { x.failWith(status, c
 
 func (x *exchange) failWith(status int, class, detail string, extra []byte) {
 	x.rec.Error = class
-	if x.ai {
-		x.answer(status, "application/json", extra, openaichat.AppendError(nil, &dialect.Error{
+	if x.speaks != nil {
+		x.answer(status, "application/json", extra, x.speaks.appendError(nil, &dialect.Error{
 			Status: status, Type: openAIType(status), Code: openAICode(status, class), Message: detail,
 		}))
 		return
@@ -66,7 +65,7 @@ func (x *exchange) noModel(name string) {
 		name = name[:128]
 	}
 	x.rec.Error, x.rec.Model = "request", name
-	x.answer(http.StatusNotFound, "application/json", nil, openaichat.AppendError(nil, &dialect.Error{
+	x.answer(http.StatusNotFound, "application/json", nil, x.speaks.appendError(nil, &dialect.Error{
 		Status: http.StatusNotFound, Type: "invalid_request_error", Code: "model_not_found", Param: "model",
 		Message: "The model " + strconv.Quote(name) + " does not exist or this key has no access to it",
 	}))

@@ -111,7 +111,7 @@ type exchange struct {
 
 	start    time.Time
 	over     bool
-	ai       bool // errors in the caller's AI dialect
+	speaks   *spoken // the dialect of the caller's errors; nil: problem details
 	headOut  bool
 	id       [64]byte
 	idLen    int
@@ -179,10 +179,10 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 			return nothing{}
 		}
 		return f.run(q)
-	case artifact.RouteChat:
+	case artifact.RouteChat, artifact.RouteMessages:
 		f := p.chats.Get().(*chatFlow)
 		f.begin(c, q, s, now)
-		f.r, f.ai = r, true
+		f.r, f.speaks = r, speaks(r.Kind)
 		if !f.admit(q) {
 			f.recycle()
 			return nothing{}
@@ -190,7 +190,7 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 		return f.run(q)
 	default:
 		x := p.local(c, q, s, now)
-		x.r, x.ai = r, true
+		x.r, x.speaks = r, speaks(r.Kind)
 		x.path = append(x.path[:0], path...)
 		if x.admit(q) {
 			x.models(path, &params)
@@ -217,7 +217,7 @@ func clip(s string) string {
 func (x *exchange) begin(c engine.Client, q *engine.Request, s *snapshot.Snapshot, now time.Time) {
 	x.c, x.mu, x.s, x.start = c, q.Mu, s, now
 	x.r, x.key = nil, nil
-	x.over, x.ai, x.headOut, x.hasLimit = false, false, false, false
+	x.over, x.headOut, x.hasLimit, x.speaks = false, false, false, nil
 	x.fields = x.fields[:0]
 	x.rec = calllog.Record{}
 	x.rec.Time = now

@@ -185,6 +185,8 @@ const (
 	RouteModels
 	// RouteModel is GET /v1/models/{model}.
 	RouteModel
+	// RouteMessages is POST /v1/messages.
+	RouteMessages
 )
 
 // Route is what the routing table leads to: one operation on one host, method and path template.

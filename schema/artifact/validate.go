@@ -318,7 +318,7 @@ func (v *validator) routes() {
 		switch r.Kind {
 		case RouteAPI:
 			v.index(r.API, len(v.a.APIs), "route %d: its API", i)
-		case RouteChat, RouteModels, RouteModel:
+		case RouteChat, RouteMessages, RouteModels, RouteModel:
 			if r.API != -1 {
 				v.fail("route %d has an API, which its kind has not", i)
 			}

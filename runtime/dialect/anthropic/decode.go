@@ -71,6 +71,8 @@ func (u *usage) neutral() dialect.Usage {
 	}
 }
 
+var _ dialect.Decoder = (*Decoder)(nil)
+
 // NewDecoder returns a decoder for one answer with status 200, streamed or whole.
 func NewDecoder(stream bool) *Decoder { return &Decoder{stream: stream} }
 

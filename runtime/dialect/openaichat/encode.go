@@ -36,16 +36,19 @@ type toolCall struct {
 	arguments []byte
 }
 
-// NewEncoder returns an encoder for one answer. includeUsage says that the client asked for usage in its stream.
-// An empty id or model is taken from the Start event. created is in Unix seconds.
+var _ dialect.Encoder = (*Encoder)(nil)
+
+// NewEncoder returns an encoder for one answer; see [dialect.Opening].
 func NewEncoder(stream, includeUsage bool, id string, created int64, model string) *Encoder {
-	return &Encoder{stream: stream, includeUsage: includeUsage, id: id, created: created, model: model}
+	e := &Encoder{}
+	e.Reset(dialect.Opening{Stream: stream, IncludeUsage: includeUsage, ID: id, Created: created, Model: model})
+	return e
 }
 
-// Reset makes e ready for another answer, as [NewEncoder] does, and keeps its buffers, unless they have grown large.
-func (e *Encoder) Reset(stream, includeUsage bool, id string, created int64, model string) {
+// Reset makes e ready for another answer and keeps its buffers, unless they have grown large.
+func (e *Encoder) Reset(o dialect.Opening) {
 	clear(e.tools)
-	*e = Encoder{stream: stream, includeUsage: includeUsage, id: id, created: created, model: model,
+	*e = Encoder{stream: o.Stream, includeUsage: o.IncludeUsage, id: o.ID, created: o.Created, model: o.Model,
 		prefix: keep(e.prefix), text: keep(e.text), refusal: keep(e.refusal), thinking: keep(e.thinking), blocks: keep(e.blocks), block: keep(e.block), tools: e.tools[:0]}
 }
 

@@ -16,11 +16,7 @@ const tapEvent = 1 << 20
 // Filter takes the bytes in whatever pieces they come, and Finish (or FilterEnd) ends it. It allocates nothing per
 // event, holds a bounded amount of memory, and malformed input only means that it learns less.
 type Tap struct {
-	Usage dialect.Usage
-	Stop  dialect.StopReason // of the first choice; "" if none was seen
-	Model string             // as the provider names it
-	Done  bool               // the answer is complete: [DONE] was seen, or the body's last byte
-	Err   *dialect.Error     // an error object inside the answer
+	dialect.Aside // Stop is the first choice's
 
 	stream bool
 	split  sse.Splitter
@@ -32,6 +28,11 @@ type Tap struct {
 	pass   bool   // the current block is too long to be held back
 	hidden bool   // the last block was hidden
 }
+
+var _ dialect.Tap = (*Tap)(nil)
+
+// Seen returns what was read so far.
+func (t *Tap) Seen() *dialect.Aside { return &t.Aside }
 
 // Reset makes t ready for another answer and keeps its buffers, unless they have grown large.
 func (t *Tap) Reset(stream bool) {
@@ -224,20 +225,8 @@ func (t *Tap) choices(c *jsonscan.Cursor) (any bool) {
 }
 
 func (t *Tap) stop(raw []byte) {
-	switch string(raw) {
-	case `"stop"`:
-		t.Stop = dialect.StopEnd
-	case `"length"`:
-		t.Stop = dialect.StopLength
-	case `"tool_calls"`, `"function_call"`:
-		t.Stop = dialect.StopToolCalls
-	case `"content_filter"`:
-		t.Stop = dialect.StopFilter
-	case `"error"`:
-		t.Stop = dialect.StopError
-	case "null", `""`:
-	default:
-		t.Stop = dialect.StopEnd
+	if r := stopReason(raw); r != "" {
+		t.Stop = r
 	}
 }
 

@@ -225,7 +225,7 @@ func TestReuseCarriesNothingOver(t *testing.T) {
 	for _, ev := range []dialect.Event{start, think1, call, piece1, numbers, broken, end} {
 		e.Event(nil, &ev)
 	}
-	e.Reset(false, false, "id", 7, "fast")
+	e.Reset(dialect.Opening{ID: "id", Created: 7, Model: "fast"})
 	for _, ev := range []dialect.Event{start, think2, signed, text, stop, end} {
 		e.Event(nil, &ev)
 	}

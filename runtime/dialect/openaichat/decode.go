@@ -1,0 +1,613 @@
+package openaichat
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+
+	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/sse"
+)
+
+// MaxBody bounds an answer that is not streamed, in bytes.
+const MaxBody = 64 << 20
+
+// maxCalls bounds the calls of tools in one answer.
+const maxCalls = 1024
+
+// Decoder reads one answer of a provider that speaks this dialect. Of several choices it reads the first. It allocates
+// one string per delta in steady state.
+type Decoder struct {
+	stream bool
+	split  sse.Splitter
+	sse    sse.Event
+	body   []byte
+	buf    []byte
+	ev     dialect.Event
+
+	started bool
+	reason  dialect.StopReason
+	ended   bool
+	thought bool // inside a run of thinking, which has one index
+	blocks  int  // runs of thinking so far
+	calls   []calling
+}
+
+var _ dialect.Decoder = (*Decoder)(nil)
+
+// calling is a call of a tool that has begun.
+type calling struct {
+	index int64 // the provider's
+	id    string
+	ended bool
+	balance
+}
+
+// balance tells when the fragments of a JSON object have come to its end.
+type balance struct {
+	depth            int
+	inString, escape bool
+	whole            bool
+	some             bool // anything but white space was seen
+}
+
+// add takes the next fragment.
+func (b *balance) add(s string) {
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case b.escape:
+			b.escape = false
+		case b.inString:
+			switch c {
+			case '\\':
+				b.escape = true
+			case '"':
+				b.inString = false
+			}
+		case c == '"':
+			b.inString, b.some = true, true
+		case c == '{' || c == '[':
+			b.some = true
+			b.depth++
+		case c == '}' || c == ']':
+			b.depth--
+			b.whole = b.depth == 0
+		case c != ' ' && c != '\n' && c != '\r' && c != '\t':
+			b.some = true
+		}
+	}
+}
+
+// Reset makes d ready for another answer and keeps its buffers, unless they have grown large.
+func (d *Decoder) Reset(stream bool) {
+	clear(d.calls)
+	*d = Decoder{stream: stream, split: d.split, body: keep(d.body), buf: keep(d.buf), calls: d.calls[:0]}
+	d.split.Reset(0)
+}
+
+// Feed implements [dialect.Decoder].
+func (d *Decoder) Feed(b []byte, emit func(*dialect.Event)) {
+	if d.ended {
+		return
+	}
+	if !d.stream {
+		if len(d.body)+len(b) > MaxBody {
+			d.body = nil
+			d.fail(emit, "The provider's answer is too long.")
+			return
+		}
+		d.body = append(d.body, b...)
+		return
+	}
+	for len(b) > 0 && !d.ended {
+		n, ok, err := d.split.Next(b, &d.sse)
+		if err != nil {
+			d.fail(emit, "An event of the provider's stream is too long.")
+			return
+		}
+		if ok {
+			d.event(emit)
+		}
+		b = b[n:]
+	}
+}
+
+// Finish implements [dialect.Decoder].
+func (d *Decoder) Finish(emit func(*dialect.Event)) {
+	if d.ended {
+		return
+	}
+	if !d.stream {
+		d.whole(emit)
+		d.body = nil
+		return
+	}
+	if d.split.End(&d.sse) && (bytes.HasPrefix(d.sse.Data, done) || jsonscan.Valid(d.sse.Data) == nil) {
+		d.event(emit)
+	}
+	switch {
+	case d.ended:
+	case d.reason != "":
+		d.end(emit) // only [DONE] is missing
+	default:
+		d.fail(emit, "The provider's stream ended before the answer was complete.")
+	}
+}
+
+func (d *Decoder) emit(emit func(*dialect.Event), ev dialect.Event) {
+	d.ev = ev
+	emit(&d.ev)
+}
+
+// end emits the stop reason, which is held back until all has been said, and the end.
+func (d *Decoder) end(emit func(*dialect.Event)) {
+	for i := range d.calls {
+		d.endCall(&d.calls[i], emit)
+	}
+	if d.reason == dialect.StopEnd && len(d.calls) > 0 {
+		d.reason = dialect.StopToolCalls // some servers say "stop" for calls as well
+	}
+	d.emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: d.reason})
+	d.ended = true
+	d.emit(emit, dialect.Event{Kind: dialect.End})
+}
+
+func (d *Decoder) fail(emit func(*dialect.Event), message string) {
+	d.failWith(emit, &dialect.Error{Status: http.StatusBadGateway, Type: "api_error", Message: message})
+}
+
+func (d *Decoder) failWith(emit func(*dialect.Event), err *dialect.Error) {
+	d.emit(emit, dialect.Event{Kind: dialect.ErrorEvent, Err: err})
+	d.ended = true
+	d.emit(emit, dialect.Event{Kind: dialect.End})
+}
+
+// event reads one chunk. What is not JSON breaks the answer off: a piece of it is lost, and without it the rest would
+// look whole.
+func (d *Decoder) event(emit func(*dialect.Event)) {
+	data := d.sse.Data
+	if bytes.HasPrefix(data, done) {
+		if d.reason == "" {
+			d.fail(emit, "The provider's stream ended without a finish reason.")
+			return
+		}
+		d.end(emit)
+		return
+	}
+	if jsonscan.Valid(data) != nil {
+		d.fail(emit, "The provider's stream holds an event that cannot be read.")
+		return
+	}
+	d.chunk(data, "delta", emit)
+}
+
+// whole reads an answer that was not streamed.
+func (d *Decoder) whole(emit func(*dialect.Event)) {
+	if jsonscan.Valid(d.body) != nil {
+		d.fail(emit, "The provider's answer is not a complete chat completion.")
+		return
+	}
+	d.chunk(d.body, "message", emit)
+	switch {
+	case d.ended:
+	case d.reason != "":
+		d.end(emit)
+	default:
+		d.fail(emit, "The provider's answer is not a complete chat completion.")
+	}
+}
+
+// chunk reads a chunk or a whole answer; member is where a choice holds its content.
+func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
+	var id, model, choices, usage, groq, failure []byte
+	c := jsonscan.Over(data)
+	if c.Kind() != '{' {
+		return
+	}
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "id":
+			id = c.Skip()
+		case "model":
+			model = c.Skip()
+		case "choices":
+			choices = c.Skip()
+		case "usage":
+			usage = c.Skip()
+		case "x_groq":
+			groq = c.Skip()
+		case "error":
+			failure = c.Skip()
+		default:
+			c.Skip()
+		}
+	}
+	if len(failure) > 0 && (failure[0] == '{' || failure[0] == '"' && len(failure) > 2) {
+		e, _ := dialect.ReadError(data)
+		if e.Message == "" {
+			e.Message = "The provider broke its answer off with an error."
+		}
+		if e.Status = http.StatusBadGateway; e.Code != "" { // some servers give the status as the code
+			if n, err := strconv.Atoi(e.Code); err == nil && n >= 400 && n <= 599 {
+				e.Status = n
+			}
+		}
+		if e.Type == "" {
+			e.Type = "api_error"
+		}
+		d.failWith(emit, &e)
+		return
+	}
+	if !d.started {
+		d.started = true
+		d.emit(emit, dialect.Event{Kind: dialect.Start, ID: d.text(id), Model: d.text(model)})
+	}
+	if len(choices) > 0 && choices[0] == '[' {
+		c := jsonscan.Over(choices)
+		for c.Enter(); c.More(); {
+			if raw := c.Skip(); len(raw) > 0 && raw[0] == '{' {
+				if usage2 := d.choice(raw, member, emit); usage2 != nil && usage == nil {
+					usage = usage2
+				}
+			}
+			if d.ended {
+				return
+			}
+		}
+	}
+	if usage == nil && len(groq) > 0 && groq[0] == '{' {
+		c := jsonscan.Over(groq)
+		for c.Enter(); c.More(); {
+			if name := c.Key(); string(name) == "usage" {
+				usage = c.Skip()
+			} else {
+				c.Skip()
+			}
+		}
+	}
+	if u, ok := readUsage(usage); ok {
+		d.emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: u})
+	}
+}
+
+// choice reads a choice with index 0 and returns the usage that some servers put there.
+func (d *Decoder) choice(raw []byte, member string, emit func(*dialect.Event)) (usage []byte) {
+	var content, finish []byte
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		switch key := c.Key(); {
+		case string(key) == "index":
+			if n, ok := c.Int(); ok && n != 0 {
+				return nil
+			}
+		case string(key) == member:
+			content = c.Skip()
+		case string(key) == "finish_reason":
+			finish = c.Skip()
+		case string(key) == "usage":
+			usage = c.Skip()
+		default:
+			c.Skip()
+		}
+	}
+	if len(content) > 0 && content[0] == '{' {
+		d.message(content, emit)
+	}
+	if r := stopReason(finish); r != "" {
+		d.reason = r
+	}
+	return usage
+}
+
+// message reads a delta, or a whole message: thinking, text, refusal, calls.
+func (d *Decoder) message(raw []byte, emit func(*dialect.Event)) {
+	var text, refusal, thinking, blocks, calls, function []byte
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "content":
+			text = c.Skip()
+		case "refusal":
+			refusal = c.Skip()
+		case "reasoning_content", "reasoning":
+			if s := c.Skip(); len(s) > 2 && s[0] == '"' {
+				thinking = s
+			}
+		case "thinking_blocks":
+			blocks = c.Skip()
+		case "tool_calls":
+			calls = c.Skip()
+		case "function_call":
+			function = c.Skip()
+		default:
+			c.Skip()
+		}
+	}
+	if thinking != nil {
+		d.think(d.text(thinking), emit)
+	}
+	if len(blocks) > 0 && blocks[0] == '[' {
+		d.thinkingBlocks(blocks, thinking == nil && !d.thought, emit)
+	}
+	switch {
+	case len(text) > 2 && text[0] == '"':
+		d.say(dialect.TextDelta, d.text(text), emit)
+	case len(text) > 0 && text[0] == '[':
+		d.parts(text, emit)
+	}
+	if len(refusal) > 2 && refusal[0] == '"' {
+		d.say(dialect.RefusalDelta, d.text(refusal), emit)
+	}
+	if len(calls) > 0 && calls[0] == '[' {
+		c := jsonscan.Over(calls)
+		for c.Enter(); c.More(); {
+			if raw := c.Skip(); len(raw) > 0 && raw[0] == '{' {
+				d.call(raw, emit)
+			}
+		}
+	}
+	if len(function) > 0 && function[0] == '{' { // the form before tools: one call, without an id
+		d.function(&calling{index: -1}, nil, function, emit)
+	}
+}
+
+func (d *Decoder) say(kind dialect.EventKind, s string, emit func(*dialect.Event)) {
+	if s != "" {
+		d.rest()
+		d.emit(emit, dialect.Event{Kind: kind, Text: s})
+	}
+}
+
+func (d *Decoder) think(s string, emit func(*dialect.Event)) {
+	if s != "" {
+		d.thought = true
+		d.emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: d.blocks, Text: s})
+	}
+}
+
+// rest ends a run of thinking.
+func (d *Decoder) rest() {
+	if d.thought {
+		d.thought = false
+		d.blocks++
+	}
+}
+
+// thinkingBlocks reads the extension by which gateways carry signed thinking: in a stream each signature behind its
+// text, in a whole answer the blocks beside the text, which is then the same (withText: it is not).
+func (d *Decoder) thinkingBlocks(raw []byte, withText bool, emit func(*dialect.Event)) {
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		raw := c.Skip()
+		if len(raw) == 0 || raw[0] != '{' {
+			continue
+		}
+		var kind, text, signature, data []byte
+		b := jsonscan.Over(raw)
+		for b.Enter(); b.More(); {
+			switch string(b.Key()) {
+			case "type":
+				kind = b.Skip()
+			case "thinking":
+				text = b.Skip()
+			case "signature":
+				signature = b.Skip()
+			case "data":
+				data = b.Skip()
+			default:
+				b.Skip()
+			}
+		}
+		if string(kind) == `"redacted_thinking"` {
+			d.rest()
+			d.emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.blocks, Text: d.text(data)})
+			d.blocks++
+			continue
+		}
+		if withText {
+			d.think(d.text(text), emit)
+		}
+		if s := d.text(signature); s != "" {
+			d.thought = true
+			d.emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: d.blocks, Text: s})
+			d.rest()
+		}
+	}
+}
+
+// parts reads content that is a list: text and refusal, and thinking as Mistral's models give it.
+func (d *Decoder) parts(raw []byte, emit func(*dialect.Event)) {
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		raw := c.Skip()
+		if len(raw) == 0 || raw[0] != '{' {
+			continue
+		}
+		var kind, text, thinking []byte
+		b := jsonscan.Over(raw)
+		for b.Enter(); b.More(); {
+			switch string(b.Key()) {
+			case "type":
+				kind = b.Skip()
+			case "text", "refusal":
+				text = b.Skip()
+			case "thinking":
+				thinking = b.Skip()
+			default:
+				b.Skip()
+			}
+		}
+		switch string(kind) {
+		case `"text"`:
+			d.say(dialect.TextDelta, d.text(text), emit)
+		case `"refusal"`:
+			d.say(dialect.RefusalDelta, d.text(text), emit)
+		case `"thinking"`:
+			if len(thinking) > 0 && thinking[0] == '"' {
+				d.think(d.text(thinking), emit)
+				continue
+			}
+			if len(thinking) == 0 || thinking[0] != '[' {
+				continue
+			}
+			t := jsonscan.Over(thinking)
+			for t.Enter(); t.More(); {
+				if t.Kind() != '{' {
+					t.Skip()
+					continue
+				}
+				for t.Enter(); t.More(); {
+					if key := t.Key(); string(key) == "text" {
+						d.think(d.text(t.Skip()), emit)
+					} else {
+						t.Skip()
+					}
+				}
+			}
+		}
+	}
+}
+
+// call reads an element of tool_calls. In a stream the first of a call has its id and name, the others are fragments of
+// its arguments; servers that send whole calls give many of them the same index, or none.
+func (d *Decoder) call(raw []byte, emit func(*dialect.Event)) {
+	now := calling{index: -1}
+	var id, function []byte
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "index":
+			if n, ok := c.Int(); ok && n >= 0 {
+				now.index = n
+			}
+		case "id":
+			id = c.Skip()
+		case "function":
+			function = c.Skip()
+		default:
+			c.Skip()
+		}
+	}
+	d.function(&now, id, function, emit)
+}
+
+func (d *Decoder) function(now *calling, id, raw []byte, emit func(*dialect.Event)) {
+	var name, arguments []byte
+	if len(raw) > 0 && raw[0] == '{' {
+		c := jsonscan.Over(raw)
+		for c.Enter(); c.More(); {
+			switch string(c.Key()) {
+			case "name":
+				name = c.Skip()
+			case "arguments":
+				arguments = c.Skip()
+			default:
+				c.Skip()
+			}
+		}
+	}
+	now.id = d.text(id)
+	n := d.find(now, len(name) > 2)
+	if n < 0 {
+		if len(d.calls) == maxCalls {
+			d.fail(emit, "The provider's answer calls too many tools.")
+			return
+		}
+		n = len(d.calls)
+		d.rest()
+		for i := range d.calls {
+			if d.calls[i].whole {
+				d.endCall(&d.calls[i], emit)
+			}
+		}
+		if now.id == "" {
+			now.id = "call_" + strconv.Itoa(n)
+		}
+		d.calls = append(d.calls, *now)
+		d.emit(emit, dialect.Event{Kind: dialect.ToolStart, Index: n, ID: now.id, Name: d.text(name)})
+	}
+	if len(arguments) == 0 {
+		return
+	}
+	s := ""
+	switch arguments[0] {
+	case '"':
+		s = d.text(arguments)
+	case '{':
+		s = string(arguments) // an object instead of its text: some servers
+	}
+	if s == "" {
+		return
+	}
+	call := &d.calls[n]
+	if call.ended {
+		d.fail(emit, "The provider's stream went back to a call that was at its end.")
+		return
+	}
+	call.add(s)
+	d.emit(emit, dialect.Event{Kind: dialect.ToolDelta, Index: n, Text: s})
+}
+
+// find returns the call that an element goes on with, -1 where it begins a new one.
+func (d *Decoder) find(now *calling, named bool) int {
+	for i := len(d.calls) - 1; i >= 0; i-- {
+		c := &d.calls[i]
+		switch {
+		case now.index >= 0 && c.index == now.index:
+			if named && now.id != "" && now.id != c.id {
+				return -1
+			}
+			return i
+		case now.index < 0 && now.id != "" && now.id == c.id:
+			return i
+		case now.index < 0 && now.id == "" && !named:
+			return i
+		}
+	}
+	return -1
+}
+
+func (d *Decoder) endCall(c *calling, emit func(*dialect.Event)) {
+	if c.ended {
+		return
+	}
+	c.ended = true
+	ev := dialect.Event{Kind: dialect.ToolEnd}
+	for i := range d.calls {
+		if &d.calls[i] == c {
+			ev.Index = i
+		}
+	}
+	if !c.some {
+		ev.Text = "{}" // nothing was sent
+	}
+	d.emit(emit, ev)
+}
+
+// text copies a raw JSON string; "" for anything else.
+func (d *Decoder) text(raw []byte) string {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	var s []byte
+	s, d.buf = jsonscan.Unquote(raw, d.buf)
+	return string(s)
+}
+
+// stopReason maps a raw finish_reason; "" where there is none yet.
+func stopReason(raw []byte) dialect.StopReason {
+	switch string(raw) {
+	case "", "null", `""`:
+		return ""
+	case `"length"`:
+		return dialect.StopLength
+	case `"tool_calls"`, `"function_call"`:
+		return dialect.StopToolCalls
+	case `"content_filter"`:
+		return dialect.StopFilter
+	case `"error"`:
+		return dialect.StopError
+	}
+	return dialect.StopEnd
+}
