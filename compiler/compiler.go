@@ -25,6 +25,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gwc-dev/gwc/compiler/cache"
 	"github.com/gwc-dev/gwc/compiler/check"
 	"github.com/gwc-dev/gwc/compiler/emit"
 	"github.com/gwc-dev/gwc/compiler/ir"
@@ -53,6 +54,8 @@ type Options struct {
 	Tool string
 	// Revision is written into the artifact: the repository's revision, or "".
 	Revision string
+	// Cache keeps results of units and documents on disk for the next build. It may be nil.
+	Cache *cache.Cache
 	// Documents keeps parsed OpenAPI files for the next build. It may be nil.
 	Documents *openapi.Cache
 }
@@ -65,6 +68,9 @@ type Result struct {
 	Artifact *artifact.Artifact // nil where the report has an error
 	Bytes    []byte
 	Timings  []Timing // of the stages that ran, in order
+	// Units and Documents say how many there are, and how much of them this build worked out anew.
+	Units     check.Count
+	Documents openapi.Count
 }
 
 // Timing is how long a stage took. Metric is its name as a metric.
@@ -78,6 +84,7 @@ type Timing struct {
 type build struct {
 	ctx       context.Context // of this one build
 	options   Options
+	tree      *cache.Tree
 	units     check.Count
 	sources   *load.Sources
 	config    *check.Config
@@ -111,15 +118,28 @@ var stages = []stage{
 			b.sources, r, err = load.Load(fsys) // Otherwise check parses, unit by unit.
 			return r, err
 		}
-		b.sources, r, err = load.Open(b.ctx, fsys, nil)
+		var known load.Known
+		if b.options.Cache != nil && b.options.FS == nil {
+			b.tree = b.options.Cache.Tree(b.options.Dir)
+			known = b.tree.Known
+		}
+		b.sources, r, err = load.Open(b.ctx, fsys, known)
 		return r, err
 	}, func(*build) bool { return true }},
 	{"check", "gwc_build_check_seconds", func(b *build) (r diag.Report, err error) {
-		b.config, r, b.units, err = check.Kept(b.ctx, b.sources, nil)
+		var keep *check.Keep
+		if c := b.options.Cache; c != nil {
+			keep = &check.Keep{Store: c, Tool: c.Tool}
+		}
+		b.config, r, b.units, err = check.Kept(b.ctx, b.sources, keep)
 		return r, err
 	}, func(b *build) bool { return b.sources != nil }},
 	{"openapi", "gwc_build_openapi_seconds", func(b *build) (r diag.Report, err error) {
-		b.documents, r = openapi.Read(openapi.Input{Files: b.sources, Oversize: b.sources.Oversize, Wanted: wanted(b.config), Cache: b.options.Documents})
+		in := openapi.Input{Files: b.sources, Oversize: b.sources.Oversize, Wanted: wanted(b.config), Cache: b.options.Documents}
+		if c := b.options.Cache; c != nil {
+			in.Keep = &openapi.Keep{Store: c, Tool: c.Tool}
+		}
+		b.documents, r = openapi.Read(in)
 		return r, nil
 	}, func(b *build) bool { return b.config != nil }},
 	{"lower", "gwc_build_lower_seconds", func(b *build) (r diag.Report, err error) {
@@ -187,7 +207,13 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 			break
 		}
 	}
-	res.Sources, res.Program = b.sources, b.program
+	if b.tree != nil && b.sources != nil {
+		b.tree.Learn(b.sources)
+	}
+	res.Sources, res.Program, res.Units = b.sources, b.program, b.units
+	if b.documents != nil {
+		res.Documents = b.documents.Count
+	}
 	if !b.failed {
 		res.Artifact, res.Bytes = b.artifact, b.bytes
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/compiler"
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -59,14 +60,16 @@ The same files give the same bytes, on any machine.`,
 				findings = s.err
 			}
 			defer oneShot()()
-			r, err := c.compile(cmd.Context(), now, stopAfter)
+			ctx, stop := serve.Signals(cmd.Context())
+			defer stop()
+			r, err := c.compile(ctx, now, stopAfter)
 			if err != nil {
 				return err
 			}
 			if timings {
 				sayTimings(r, s)
 			}
-			if err := c.onlyNew(cmd.Context(), r, now, s); err != nil {
+			if err := c.onlyNew(ctx, r, now, s); err != nil {
 				return err
 			}
 			if err := c.report(r, formats, findings, s); err != nil {
@@ -88,6 +91,9 @@ The same files give the same bytes, on any machine.`,
 			if err != nil {
 				return &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: the artifact cannot be read back: %w", err)}
 			}
+			if ctx.Err() != nil {
+				return interrupted(ctx)
+			}
 			if err := writeFile(output, r.Bytes); err != nil {
 				return err
 			}
@@ -108,7 +114,14 @@ The same files give the same bytes, on any machine.`,
 func sayTimings(r *compiled, s streams) {
 	var total time.Duration
 	for _, t := range r.Timings {
-		s.say("%-8s %9.3f ms", t.Stage, float64(t.Took.Microseconds())/1000)
+		did := ""
+		switch n := r.Units; {
+		case t.Stage == "check":
+			did = fmt.Sprintf("  %d of %s evaluated", n.Evaluated, render.Count(n.Units, "unit"))
+		case t.Stage == "openapi":
+			did = fmt.Sprintf("  %d of %s parsed", r.Documents.Parsed, render.Count(r.Documents.Documents, "document"))
+		}
+		s.say("%-8s %9.3f ms%s", t.Stage, float64(t.Took.Microseconds())/1000, did)
 		total += t.Took
 	}
 	s.say("%-8s %9.3f ms", "total", float64(total.Microseconds())/1000)

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -19,6 +20,7 @@ import (
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/compiler"
+	"github.com/gwc-dev/gwc/compiler/cache"
 	"github.com/gwc-dev/gwc/compiler/openapi"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
@@ -96,6 +98,11 @@ type compiling struct {
 	flags     *pflag.FlagSet // that were bound; nil in commands with formats of their own
 	actions   bool           // the command reports to GitHub Actions where it runs there
 
+	noCache bool
+	cache   *cache.Cache // see results
+	opened  bool         // it was tried to open the cache
+	note    string       // what is to be said of the cache
+
 	files     fs.FS // in place of the folder; nil: the folder as it is
 	documents openapi.Cache
 }
@@ -105,6 +112,7 @@ func (c *compiling) bind(fs *pflag.FlagSet) {
 	fs.StringVar(&c.now, "now", "", "judge expiries as of `TIME` (2006-01-02 or RFC 3339) instead of the clock")
 	fs.StringArrayVar(&c.formats, "format", nil, "write findings as `FORMAT`: "+strings.Join(render.Formats(), ", ")+"; to a file as in sarif=FILE; may be repeated")
 	fs.BoolVar(&c.strict, "strict", false, "fail on warnings")
+	fs.BoolVar(&c.noCache, "no-cache", false, "work out everything anew, and keep nothing for the next build")
 	fs.IntVar(&c.maxErrors, "max-errors", 20, "show at most `N` errors (0: all)")
 	c.flags = fs
 	bindColor(fs, &c.color)
@@ -205,11 +213,16 @@ func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string
 		return nil, err
 	}
 	began := time.Now()
+	ctx, stop := serve.Signals(ctx)
+	defer stop()
 	res, err := compiler.Build(ctx, compiler.Options{
-		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents,
+		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(),
 	})
+	c.endCache()
 	var path *fs.PathError
 	switch {
+	case ctx.Err() != nil:
+		return nil, interrupted(ctx)
 	case err == nil:
 	case errors.Is(err, compiler.ErrStage):
 		return nil, usage("there is no stage %q: the stages are %s", stopAfter, strings.Join(compiler.Stages(), ", "))
@@ -217,17 +230,28 @@ func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string
 		return nil, &exit{code: serve.Invalid, err: err}
 	case errors.As(err, &path):
 		return nil, unreachable(fmt.Errorf("cannot read %s: %w", path.Path, path.Err))
-	case ctx.Err() != nil:
-		return nil, &exit{code: serve.Unreachable, err: ctx.Err()}
 	default:
 		return nil, &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: %w", err)}
 	}
 	return &compiled{Result: res, root: root, list: res.Report.All(), elapsed: time.Since(began)}, nil
 }
 
+// interrupted is the end of a command that a signal ended: 128 and the signal's number, as a shell says it.
+func interrupted(ctx context.Context) error {
+	code := 128 + int(syscall.SIGINT)
+	if cause := context.Cause(ctx); cause != nil && strings.Contains(cause.Error(), syscall.SIGTERM.String()) {
+		code = 128 + int(syscall.SIGTERM)
+	}
+	return &exit{code: code, err: errors.New("interrupted; nothing was written")}
+}
+
 // report writes the findings to w or the files of --format, and the summary to stderr. It returns an error with code
 // 1 where they stop the command.
 func (c *compiling) report(r *compiled, formats []form, w io.Writer, s streams) error {
+	if c.note != "" {
+		s.say("%s", c.note)
+		c.note = ""
+	}
 	hidden := 0
 	for _, f := range formats {
 		var b bytes.Buffer

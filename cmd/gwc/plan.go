@@ -247,7 +247,7 @@ func (p *planning) buildBase(ctx context.Context, files fs.FS, what string, s st
 	}
 	began := time.Now()
 	// Expiries are judged of the working tree only: nobody can change what a base says of them.
-	res, err := compiler.Build(ctx, compiler.Options{FS: files, Tool: release.Tool, Documents: &p.documents})
+	res, err := compiler.Build(ctx, compiler.Options{FS: files, Tool: release.Tool, Documents: &p.documents, Cache: p.results()})
 	switch {
 	case ctx.Err() != nil:
 		return diff.Side{}, "", unreachable(ctx.Err())

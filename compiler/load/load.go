@@ -242,7 +242,7 @@ func (l *loader) file(p string, e fs.DirEntry) error {
 	if !info.Mode().IsRegular() || l.full {
 		return nil
 	}
-	f := &found{path: p, size: info.Size(), stamp: stampOf(info)}
+	f := &found{path: p, size: info.Size(), stamp: StampOf(info)}
 	switch {
 	case len(l.found) == MaxFiles || l.total+f.size > MaxTotal:
 		l.report.Add(tooMuch(p))

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// stampOf returns what a folder says of a file, or the zero Stamp where it says too little to go by.
-func stampOf(info fs.FileInfo) Stamp {
+// StampOf returns what a folder says of a file, or the zero Stamp where it says too little to go by.
+func StampOf(info fs.FileInfo) Stamp {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return Stamp{}

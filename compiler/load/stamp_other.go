@@ -4,6 +4,6 @@ package load
 
 import "io/fs"
 
-// stampOf returns the zero Stamp: what a change of a file leaves in its folder is known of Linux only, so that
+// StampOf returns the zero Stamp: what a change of a file leaves in its folder is known of Linux only, so that
 // elsewhere every file is read.
-func stampOf(fs.FileInfo) Stamp { return Stamp{} }
+func StampOf(fs.FileInfo) Stamp { return Stamp{} }

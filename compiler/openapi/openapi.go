@@ -28,6 +28,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gwc-dev/gwc/schema/diag"
 )
@@ -72,12 +73,13 @@ func (b Bytes) Digest(path string) ([sha256.Size]byte, bool) {
 func (b Bytes) Paths() iter.Seq[string] { return maps.Keys(b) }
 
 // Input is what [Read] works on. Files holds the repository's files by path, Oversize the sizes of those that are too
-// large to be in it. Cache may be nil.
+// large to be in it. Cache and Keep may be nil.
 type Input struct {
 	Files    Files
 	Oversize map[string]int64
 	Wanted   []Wanted
 	Cache    *Cache
+	Keep     *Keep
 }
 
 // Documents are those of the wanted documents that could be read, by file, and the names of all files that were
@@ -85,7 +87,11 @@ type Input struct {
 type Documents struct {
 	ByFile map[string]*Document
 	Read   []string
+	Count  Count
 }
+
+// Count says how many documents there are and how many of them were parsed; the others were kept.
+type Count struct{ Documents, Parsed int }
 
 // Document is what routing and publishing need of an OpenAPI document. It is immutable. Operations are in the file's
 // order of paths, and within a path in the order get, put, post, delete, options, head, patch, trace.
@@ -129,12 +135,12 @@ type cacheKey struct {
 // Read reads the wanted documents, on as many goroutines as there are processors to run them. Findings do not depend
 // on the order of in.Wanted.
 func Read(in Input) (*Documents, diag.Report) {
-	lib := &library{in: in, entries: map[string]*entry{}}
+	s := &shelf{in: in, entries: map[string]*entry{}}
 	if in.Cache != nil {
 		in.Cache.mu.Lock()
-		lib.old = in.Cache.trees
+		s.old = in.Cache.trees
 		in.Cache.mu.Unlock()
-		lib.keep = map[cacheKey]*entry{}
+		s.keep = map[cacheKey]*entry{}
 	}
 	byFile := map[string][]Wanted{}
 	for _, w := range in.Wanted {
@@ -143,15 +149,33 @@ func Read(in Input) (*Documents, diag.Report) {
 	names := slices.Sorted(maps.Keys(byFile))
 	docs := make([]*Document, len(names))
 	reports := make([]diag.Report, len(names))
+	read := make([][]string, len(names))
+	var parsed atomic.Int64
 	each(len(names), func(i int) {
+		if k := in.Keep.get(in, names[i]); k != nil {
+			docs[i], read[i] = k.Document, k.read()
+			reports[i].Add(k.Report...)
+			return
+		}
+		lib := &library{shelf: s, used: map[string]bool{}}
 		docs[i] = lib.document(names[i], byFile[names[i]], &reports[i])
+		for f, found := range lib.used {
+			if found {
+				read[i] = append(read[i], f)
+			}
+		}
+		if lib.used[names[i]] {
+			parsed.Add(1)
+			in.Keep.put(in, names[i], lib.used, docs[i], reports[i].All())
+		}
 	})
 	if in.Cache != nil {
 		in.Cache.mu.Lock()
-		in.Cache.trees = lib.keep
+		in.Cache.trees = s.keep
 		in.Cache.mu.Unlock()
 	}
-	out := &Documents{ByFile: make(map[string]*Document, len(names)), Read: slices.Sorted(maps.Keys(lib.entries))}
+	out := &Documents{ByFile: make(map[string]*Document, len(names)), Read: slices.Compact(slices.Sorted(slices.Values(slices.Concat(read...)))),
+		Count: Count{len(names), int(parsed.Load())}}
 	var report diag.Report
 	type finding struct {
 		code    diag.Code
@@ -191,8 +215,21 @@ func each(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// library opens files, each at most once.
+// library opens files for one document, and remembers which: used is false for files that there are not.
 type library struct {
+	*shelf
+	used map[string]bool
+}
+
+// open returns a file parsed, or nil where there is no such file.
+func (l *library) open(file string) *entry {
+	e := l.shelf.open(file)
+	l.used[file] = e != nil
+	return e
+}
+
+// shelf opens files, each at most once.
+type shelf struct {
 	in  Input
 	old map[cacheKey]*entry
 
@@ -207,8 +244,7 @@ type entry struct {
 	fault *fault
 }
 
-// open returns a file parsed, or nil where there is no such file.
-func (l *library) open(file string) *entry {
+func (l *shelf) open(file string) *entry {
 	src, ok := l.in.Files.Data(file)
 	if !ok {
 		return nil

@@ -443,6 +443,10 @@ func ofArray(c *codec, t reflect.Type, open map[reflect.Type]*codec) error {
 	if t.Elem().Kind() == reflect.Uint8 {
 		c.least = n
 		c.encode = func(e *encoder, v reflect.Value, _ int) error {
+			if v.CanAddr() {
+				e.body = append(e.body, v.Bytes()...)
+				return nil
+			}
 			for i := range n {
 				e.body = append(e.body, byte(v.Index(i).Uint()))
 			}
