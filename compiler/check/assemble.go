@@ -19,7 +19,7 @@ func startOf(file string) diag.Span {
 
 // fragment turns what the walk found in a unit into its part of the configuration.
 func (u *unit) fragment() *Fragment {
-	f := &Fragment{Tenant: u.tenant, First: u.first, Broken: u.broken, Report: u.report.All(), Places: newPlaces(u.places), Config: newConfig()}
+	f := &Fragment{Tenant: u.tenant, First: u.first, Broken: u.broken, Unsound: u.unfit, Report: u.report.All(), Places: newPlaces(u.places), Config: newConfig()}
 	if u.root == nil {
 		return f
 	}

@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,8 +39,9 @@ import (
 // renewAfter is the number of units that one Context evaluates: a Context keeps all that it ever evaluated.
 const renewAfter = 50
 
-// Check evaluates the units of a repository and holds them against the language. Config is nil if the report has an
-// error, and where load could not read a file of a unit: later stages would miss the names that stand in it. One Sources must not be checked twice at the same time (see [load.Sources]).
+// Check evaluates the units of a repository and holds them against the language. Definitions with an error in them are
+// not in Config, which knows their names (see [Withheld]). Config is nil where there is no unit. One Sources must not
+// be checked twice at the same time (see [load.Sources]).
 func Check(src *load.Sources) (*Config, diag.Report) {
 	c, report, _, _ := Kept(context.Background(), src, nil)
 	return c, report
@@ -81,10 +81,10 @@ func Kept(ctx context.Context, src *load.Sources, keep *Keep) (*Config, diag.Rep
 		return nil, diag.Report{}, count, err
 	}
 	cfg, report := assemble(results)
-	broken := slices.ContainsFunc(results, func(f *Fragment) bool { return f.Broken })
-	if broken || report.Failed() {
+	if len(results) == 0 {
 		return nil, report, count, nil
 	}
+	cfg.withhold(results, report)
 	return cfg, report, count, nil
 }
 
@@ -175,7 +175,8 @@ type unit struct {
 	report diag.Report
 	root   *node            // nil if the unit could not be evaluated
 	places map[string]place // by joined data path
-	broken bool             // something is missing in root
+	broken bool             // something is missing in root that no report has a path of
+	unfit  []string         // joined paths of the definitions with errors in them
 	first  string           // the first file
 }
 
@@ -210,8 +211,8 @@ func (b *bench) check(src *load.Unit, report diag.Report) *unit {
 		return u
 	}
 	u.root = w.value(v, language.Read().Root, nil)
+	u.unfit, u.broken = unsound(u.report.All()) // before what is wrong with several is folded into one
 	u.report = folded(u.report)
-	u.broken = u.broken || u.report.Failed()
 	return u
 }
 

@@ -6,8 +6,8 @@ import (
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
-// Config is a checked repository: every definition has passed the schema, defaults are filled in, durations are
-// parsed. References between definitions are still names; link resolves them. It is immutable.
+// Config is a checked repository: every definition in it has passed the schema, defaults are filled in, durations are
+// parsed; those that have not passed are only known by name. References between definitions are still names; link resolves them. It is immutable.
 //
 // Values hold no positions. [Config.Key] and [Config.Value] give the place of any data path, so that later stages
 // can report at it.
@@ -20,6 +20,8 @@ type Config struct {
 	Tenants   map[string]Tenant
 
 	Assertions map[string]Assertion
+
+	Withheld Withheld `pack:"-"`
 
 	units []*Fragment    `pack:"-"` // that it was joined from
 	homes map[string]int `pack:"-"` // in units, of each field at the top and each object: the one whose places count

@@ -13,9 +13,10 @@ import (
 // stands. It depends on the unit's own files and on nothing else, so that it can be kept (see [Keep]). It is immutable.
 type Fragment struct {
 	Tenant  string
-	First   string // the first file; "" where none could be read
-	Broken  bool   // something is missing in Config
-	Listens bool   // it says "gateway"
+	First   string   // the first file; "" where none could be read
+	Broken  bool     // names may be missing in Config that Unsound does not have
+	Unsound []string // joined paths of the definitions of Config that Report has errors of; see [Withheld]
+	Listens bool     // it says "gateway"
 	Config  Config
 	Places  Places
 	Report  []diag.Diagnostic // of the unit as such
@@ -32,7 +33,7 @@ func assemble(units []*Fragment) (*Config, diag.Report) {
 	listens := false
 	for i, u := range units {
 		report.Add(u.Report...)
-		broken = broken || u.Broken
+		broken = broken || u.Broken || slices.Contains(u.Unsound, join([]string{"gateway"}))
 		for path := range u.Places.heads() {
 			// Of an object that two units define, the first one's places count.
 			if _, taken := c.homes[path]; !taken || strings.Count(path, "\x00") < 2 {

@@ -10,6 +10,7 @@
 package ir
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -31,6 +32,26 @@ type Program struct {
 	Places    Places
 
 	Assertions []Assertion
+
+	Withheld Withheld
+}
+
+// Withheld is what errors keep out of a Program: it is known by name so that nothing is said that only follows from
+// those errors. Any says that there may be more names; Names holds sorted names of definitions by field, "providers",
+// and those of apps as "tenant/app". It is empty in a program without errors.
+type Withheld struct {
+	Any   bool
+	Names map[string][]string
+}
+
+// Has reports whether a definition may be there that the program does not have.
+func (w *Withheld) Has(field, name string) bool {
+	return w.Any || slices.Contains(w.Names[field], name)
+}
+
+// Some reports whether there may be definitions of one of these fields that the program does not have.
+func (w *Withheld) Some(fields ...string) bool {
+	return w.Any || slices.ContainsFunc(fields, func(f string) bool { return len(w.Names[f]) > 0 })
 }
 
 // Places knows where in the sources a data path stands; see check.Config.

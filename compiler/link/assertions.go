@@ -15,7 +15,7 @@ const codeAsserted diag.Code = "GWC2401" // an assertion names what does not exi
 // assertions finds names in assertions that nothing has. Patterns with a "*" name nothing: whether they match is for
 // `gwc prove` to say.
 func (l *linker) assertions() {
-	if len(l.p.Assertions) == 0 {
+	if len(l.p.Assertions) == 0 || l.p.Withheld.Any {
 		return
 	}
 	known := namesOf(l.p)
@@ -45,6 +45,7 @@ type defined struct {
 	models, apis, tenants, providers []string
 	operations                       map[string][]string // by API
 	unread                           map[string]bool     // APIs whose operations are not known
+	unknown                          []string            // tenants whose apps are not known
 	apps                             map[string][]string // by tenant
 }
 
@@ -73,6 +74,17 @@ func namesOf(p *ir.Program) *defined {
 	for i := range p.Apps {
 		t := p.Tenants[p.Apps[i].Tenant].Name
 		d.apps[t] = append(d.apps[t], p.Apps[i].Name)
+	}
+	without := p.Withheld.Names
+	d.models = append(d.models, without["models"]...)
+	d.providers = append(d.providers, without["providers"]...)
+	d.tenants, d.unknown = append(d.tenants, without["tenants"]...), without["tenants"]
+	for _, api := range without["apis"] {
+		d.apis, d.unread[api] = append(d.apis, api), true
+	}
+	for _, app := range without["apps"] {
+		tenant, name, _ := strings.Cut(app, "/")
+		d.apps[tenant] = append(d.apps[tenant], name)
 	}
 	return d
 }
@@ -109,7 +121,7 @@ func (d *defined) missing(text, field string) (kind, name string, all []string) 
 		switch {
 		case lacks("tenant", tenant, d.tenants):
 			return kind, name, d.tenants
-		case tenant != "" && lacks("app", app, d.apps[tenant]):
+		case tenant != "" && !slices.Contains(d.unknown, tenant) && lacks("app", app, d.apps[tenant]):
 			return kind, name, d.apps[tenant]
 		}
 	}

@@ -87,6 +87,10 @@ func tenantName(t *ir.Tenant) string     { return t.Name }
 // unknown reports a reference to a name that is not defined.
 func (l *linker) unknown(code diag.Code, kind, user, name string, all []string, path ...string) {
 	l.missing[kind] = true
+	if l.p.Withheld.Has(kind+"s", name) {
+		return // It is there, with a mistake in it that was reported.
+	}
+	all = append(slices.Clip(all), l.p.Withheld.Names[kind+"s"]...)
 	d := diag.Diagnostic{Code: code, Severity: diag.Error, Path: path, Summary: fmt.Sprintf("%s names unknown %s %q", user, kind, name),
 		Primary: diag.Label{Span: l.p.Places.Value(path...)}}
 	best, ok := diag.Nearest(name, all)
@@ -395,7 +399,8 @@ func (l *linker) basePath(a *ir.API) diag.Span {
 
 func (l *linker) unused() {
 	warn := func(kind, name, why string) {
-		if l.missing[kind] || l.missing["model"] && kind == "provider" {
+		users := map[string][]string{"provider": {"models"}, "upstream": {"apis"}, "model": {"tenants", "apps"}}
+		if l.missing[kind] || l.missing["model"] && kind == "provider" || l.p.Withheld.Some(users[kind]...) {
 			return // perhaps this is what an unknown name was to be, or what such a thing would use
 		}
 		l.report.Add(diag.Diagnostic{Code: codeUnused, Severity: diag.Warning, Path: []string{kind + "s", name},
