@@ -158,13 +158,21 @@ func (c *compiling) check() ([]form, time.Time, error) {
 	now := time.Now()
 	if c.now != "" {
 		var err error
-		if now, err = time.Parse(time.RFC3339, c.now); err != nil {
-			if now, err = time.Parse(time.DateOnly, c.now); err != nil {
-				return nil, time.Time{}, usage("--now %q is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z", c.now)
-			}
+		if now, err = instant(c.now); err != nil {
+			return nil, time.Time{}, err
 		}
 	}
 	return formats, now, nil
+}
+
+// instant reads the value of --now.
+func instant(text string) (time.Time, error) {
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usage("--now %q is not a time such as 2026-01-31 or 2026-01-31T12:00:00Z", text)
 }
 
 func checkColor(c string) error {

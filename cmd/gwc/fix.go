@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 
+	"github.com/gwc-dev/gwc/cmd/gwc/overlay"
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/schema/diag"
@@ -81,7 +82,7 @@ func (f *fixing) run(ctx context.Context, s streams) error {
 	defer repo.Close()
 	defer oneShot()()
 
-	files := overlay{FS: repo.FS(), files: map[string][]byte{}}
+	files := overlay.FS{FS: repo.FS(), Files: map[string][]byte{}}
 	var before, r *compiled
 	var done []repair
 	seen := map[string]bool{} // repairs that were made, so that two rules cannot undo each other's work for ever
@@ -104,12 +105,12 @@ func (f *fixing) run(ctx context.Context, s streams) error {
 		for _, x := range repairs {
 			seen[x.key()] = true
 		}
-		maps.Copy(files.files, apply(repairs, r.source))
+		maps.Copy(files.Files, apply(repairs, r.source))
 		done = append(done, repairs...)
 	}
 
 	changed := make(map[string][]byte) // what stood in the files that differ
-	for name, data := range files.files {
+	for name, data := range files.Files {
 		if old := before.source(name); !bytes.Equal(old, data) {
 			changed[name] = old
 		}
@@ -121,14 +122,14 @@ func (f *fixing) run(ctx context.Context, s streams) error {
 	if f.diff {
 		var b strings.Builder
 		for _, name := range slices.Sorted(maps.Keys(changed)) {
-			b.Write(diff.Diff("a/"+name, changed[name], "b/"+name, files.files[name]))
+			b.Write(diff.Diff("a/"+name, changed[name], "b/"+name, files.Files[name]))
 		}
 		if _, err := fmt.Fprint(s.out, render.Blank(b.String(), before.list, before.source)); err != nil {
 			return unreachable(fmt.Errorf("cannot write the diff: %w", cause(err)))
 		}
 	} else if !f.dryRun {
 		for _, name := range slices.Sorted(maps.Keys(changed)) {
-			if err := replace(root, name, changed[name], files.files[name]); err != nil {
+			if err := replace(root, name, changed[name], files.Files[name]); err != nil {
 				return err
 			}
 		}

@@ -111,6 +111,7 @@ type Document struct {
 type Operation struct {
 	ID         string    // operationId, or "get_/pets/{id}" where the document has none
 	Given      bool      // the document gives the operationId
+	Summary    string    // as the document writes it, for people: of any length, or ""
 	Method     string    // "GET"
 	Path       string    // the template as the document writes it
 	Params     []string  // the names in the template, in its order

@@ -241,7 +241,7 @@ func TestPlacesOfOperations(t *testing.T) {
 		return diag.Span{File: "api.yaml", Start: diag.Pos{Line: line, Col: col, Offset: offset}, End: diag.Pos{Line: line, Col: col + n, Offset: offset + n}}
 	}
 	want := []Operation{
-		{ID: "get_/pets/{id}", Method: "GET", Path: "/pets/{id}", Params: []string{"id"}, MethodSpan: at(9, 5, 161, 3), PathSpan: at(5, 3, 60, 12), IDSpan: at(9, 5, 161, 3)},
+		{ID: "get_/pets/{id}", Summary: "none", Method: "GET", Path: "/pets/{id}", Params: []string{"id"}, MethodSpan: at(9, 5, 161, 3), PathSpan: at(5, 3, 60, 12), IDSpan: at(9, 5, 161, 3)},
 		{ID: "removePet", Given: true, Method: "DELETE", Path: "/pets/{id}", Params: []string{"id"}, MethodSpan: at(7, 5, 117, 6), PathSpan: at(5, 3, 60, 12), IDSpan: at(8, 20, 147, 9)},
 	}
 	if diff := cmp.Diff(want, d.Operations); diff != "" {

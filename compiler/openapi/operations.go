@@ -340,6 +340,7 @@ func (r *reader) operation(o *Operation, items []item, it item, op int32) {
 		}
 		return true
 	})
+	o.Summary, _ = t.str(op, "summary")
 	id, at := t.str(op, "operationId")
 	switch {
 	case id != "" && (len(id) > maxID || strings.ContainsFunc(id, unicode.IsControl)):
