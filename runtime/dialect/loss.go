@@ -28,16 +28,33 @@ type Loss struct {
 // Losses is a target's loss table.
 type Losses []Loss
 
-// Of returns the row for a path such as those of [Request.Unsupported]. A field that the table does not know is
-// dropped: a provider that does not know it would ignore it as well.
+// only lists what one dialect of callers alone has. A target that has it, too, says so in its own table.
+var only = Losses{
+	{Field: "citations", Fate: Rejected, Why: "no citations of documents"},
+	{Field: "container", Fate: Rejected, Why: "server-side tools are not translated"},
+	{Field: "context_management", Fate: Dropped, Why: "the whole conversation is sent"},
+	{Field: "document_url", Fate: Rejected, Why: "a PDF has to be given as data"},
+	{Field: "file", Fate: Rejected, Why: "a file that was uploaded to one provider is not known to another"},
+	{Field: "inference_geo", Fate: Rejected, Why: "the place of the work cannot be chosen"},
+	{Field: "mcp_servers", Fate: Rejected, Why: "server-side tools are not translated"},
+	{Field: "search_result", Fate: Rejected, Why: "no search results with citations"},
+	{Field: "server_tools", Fate: Rejected, Why: "server-side tools are not translated"},
+	{Field: "service_tier", Fate: Dropped, Why: "another provider's tiers"},
+	{Field: "speed", Fate: Dropped, Why: "only speed"},
+}
+
+// Of returns the row for a path such as those of [Request.Unsupported]. A field that no table knows is dropped: a
+// provider that does not know it would ignore it as well.
 func (l Losses) Of(path string) Loss {
 	name := path
 	if dot := strings.LastIndexByte(path, '.'); dot >= 0 {
 		name = path[dot+1:]
 	}
-	for _, row := range l {
-		if row.Field == name {
-			return row
+	for _, table := range [...]Losses{l, only} {
+		for _, row := range table {
+			if row.Field == name {
+				return row
+			}
 		}
 	}
 	return Loss{Field: name, Fate: Dropped, Why: "not a field of the API"}

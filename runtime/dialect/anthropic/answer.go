@@ -409,6 +409,11 @@ func appendUsage(dst []byte, u *dialect.Usage) []byte {
 	}
 	dst = append(dst, `,"output_tokens":`...)
 	dst = strconv.AppendInt(dst, u.Output, 10)
+	if u.Reasoning > 0 {
+		dst = append(dst, `,"output_tokens_details":{"thinking_tokens":`...)
+		dst = strconv.AppendInt(dst, u.Reasoning, 10)
+		dst = append(dst, '}')
+	}
 	return append(dst, '}')
 }
 

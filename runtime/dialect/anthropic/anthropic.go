@@ -1,10 +1,11 @@
-// Package anthropic is the dialect of Anthropic's Messages API, as a target speaks it.
+// Package anthropic is the dialect of Anthropic's Messages API, as callers and as providers speak it.
 //
-// A request in neutral form enters ([EncodeRequest]) and leaves as the body of POST /v1/messages; the answer's bytes
-// enter a [Decoder], streamed or whole and in whatever pieces, and leave as neutral events; error answers enter
-// [DecodeError].
+// Towards a provider a request in neutral form enters ([EncodeRequest]) and leaves as the body of POST /v1/messages; the
+// answer's bytes enter a [Decoder], streamed or whole and in whatever pieces, and leave as neutral events; error
+// answers enter [DecodeError]. From a caller a body enters [DecodeRequest] and leaves in neutral form; events enter an
+// [Encoder] and leave as the events of a stream or as one message. Where both speak it, a [Tap] reads aside.
 //
-// Invariants of a request: turns alternate and the first is the user's; the results of a turn's tool calls come first
+// Invariants of a request to a provider: turns alternate and the first is the user's; the results of a turn's tool calls come first
 // in the next user turn, all of them and nothing else answered; thinking blocks come before the other blocks of their
 // turn, unchanged; max_tokens is always there. What breaks them in a way that cannot be mended is refused here, with
 // the place in the caller's body, rather than by the provider in words about a body that the caller never wrote.

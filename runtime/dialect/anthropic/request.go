@@ -515,8 +515,8 @@ func (d *decoding) choice(raw []byte) {
 	default:
 		c.Mode = kind
 	}
-	if single != nil {
-		d.r.Parallel = new(!*single)
+	if single != nil && *single {
+		d.r.Parallel = new(false)
 	}
 }
 

@@ -1,7 +1,9 @@
-// Package openaichat is the dialect of OpenAI's Chat Completions API, as a client speaks it.
+// Package openaichat is the dialect of OpenAI's Chat Completions API, as callers and as providers speak it.
 //
-// For a translated call a request enters ([DecodeRequest]) and leaves in neutral form; neutral events enter
-// ([Encoder]) and leave as chat.completion.chunk events or one chat.completion body. For a call that is passed through
+// For a caller's translated call a request enters ([DecodeRequest]) and leaves in neutral form; neutral events enter
+// ([Encoder]) and leave as chat.completion.chunk events or one chat.completion body. Towards a provider a neutral
+// request enters ([EncodeRequest]) and the answer's bytes leave as neutral events ([Decoder]), whatever its kind of
+// server makes of the dialect: calls without ids or with one index, thinking in parts, no [DONE]. For a call that is passed through
 // to a provider of the same dialect the bytes of the answer enter ([Tap]) and leave untouched, while usage, stop
 // reason and model are read aside. Errors go both ways ([DecodeError], [AppendError]).
 //

@@ -34,18 +34,6 @@ var LossTable = dialect.Losses{
 	{Field: "cache_control", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
 	{Field: "is_error", Fate: dialect.Dropped, Why: "of a tool's result: the text tells"},
 	{Field: "top_k", Fate: dialect.Dropped, Why: "a hint to sampling"},
-	{Field: "context_management", Fate: dialect.Dropped, Why: "the whole conversation is sent"},
-	{Field: "service_tier", Fate: dialect.Dropped, Why: "another provider's tiers"},
-	{Field: "speed", Fate: dialect.Dropped, Why: "only speed"},
-
-	{Field: "citations", Fate: dialect.Rejected, Why: "no citations of documents"},
-	{Field: "container", Fate: dialect.Rejected, Why: "server-side tools are not translated"},
-	{Field: "document_url", Fate: dialect.Rejected, Why: "a PDF has to be given as data"},
-	{Field: "file", Fate: dialect.Rejected, Why: "a file that was uploaded to one provider is not known to another"},
-	{Field: "inference_geo", Fate: dialect.Rejected, Why: "the place of the work cannot be chosen"},
-	{Field: "mcp_servers", Fate: dialect.Rejected, Why: "server-side tools are not translated"},
-	{Field: "search_result", Fate: dialect.Rejected, Why: "no search results with citations"},
-	{Field: "server_tools", Fate: dialect.Rejected, Why: "server-side tools are not translated"},
 }
 
 // maxStop is the number of stop sequences that the API takes.
