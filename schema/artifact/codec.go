@@ -25,8 +25,8 @@ import (
 //	              integer keys of Artifact's fields
 //	16+n    32    SHA-256 of all bytes before: the digest
 //	48+n    4     m, the length of the signatures
-//	52+n    m     signatures: signed notes over the digest. They come after what the digest covers, so signing
-//	              changes no digest. This version writes none and refuses files that have some.
+//	52+n    m     signatures: a signed note (golang.org/x/mod/sumdb/note) over [SignedText]. It comes after what the
+//	              digest covers, so signing changes no digest. Package sign makes and judges it.
 const (
 	magic      = "GWCA"
 	headerSize = 16
@@ -36,6 +36,8 @@ const (
 	Runtime = 1
 	// MaxSize is the greatest length of an artifact: about 400,000 routes.
 	MaxSize = 64 << 20
+	// MaxSignatures is the greatest length of the signatures, in bytes: about 500 of them.
+	MaxSignatures = 64 << 10
 	// maxElements bounds arrays: what the elements take in memory may be 40 times what they take in the file.
 	maxElements = 1 << 20
 )
@@ -117,7 +119,7 @@ func encode(a *Artifact) ([]byte, error) {
 
 // frame puts header, digest and an empty place for signatures around the content.
 func frame(format, runtime uint16, content []byte) ([]byte, error) {
-	size := headerSize + len(content) + sha256.Size + 4
+	size := headerSize + len(content) + sha256.Size + 4 + MaxSignatures // which may come later
 	if size > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxSize)
 	}
@@ -132,10 +134,35 @@ func frame(format, runtime uint16, content []byte) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(b, 0), nil
 }
 
+// SignedText is what signatures of an artifact are over: "gwc artifact", the digest, each with a line end.
+func SignedText(d Digest) string { return "gwc artifact\n" + d.String() + "\n" }
+
+// Signatures returns the digest of an artifact's bytes and its signatures, a note over [SignedText] or nothing. It
+// judges neither the content nor the signatures.
+func Signatures(b []byte) (note []byte, d Digest, err error) {
+	_, note, d, err = unframe(b)
+	return note, d, err
+}
+
+// WithSignatures returns the bytes of an artifact with other signatures in place of those that it has.
+func WithSignatures(b, note []byte) ([]byte, error) {
+	_, old, d, err := unframe(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkNote(note, d); err != nil {
+		return nil, err
+	}
+	out := bytes.Clone(b[:len(b)-len(old)-4])
+	out = binary.BigEndian.AppendUint32(out, uint32(len(note)))
+	return append(out, note...), nil
+}
+
 // Decode reads an artifact and holds that it is one that [Encode] wrote: every index in range, every bound kept, and
-// encoding it again gives the same bytes. It keeps no reference to b.
+// encoding it again gives the same bytes. Signatures may follow; they are about this artifact, but nothing is said of
+// who made them. It keeps no reference to b.
 func Decode(b []byte) (*Artifact, Digest, error) {
-	content, d, err := unframe(b)
+	content, note, d, err := unframe(b)
 	if err != nil {
 		return nil, Digest{}, err
 	}
@@ -151,52 +178,72 @@ func Decode(b []byte) (*Artifact, Digest, error) {
 	if err != nil {
 		return nil, Digest{}, err
 	}
-	if !bytes.Equal(again, b) {
+	if n := len(again) - 4; !bytes.Equal(again[:n], b[:len(b)-len(note)-4]) {
 		return nil, Digest{}, fmt.Errorf("%w: it is not in canonical form", ErrContent)
 	}
 	return a, d, nil
 }
 
 // unframe checks all but the content.
-func unframe(b []byte) (content []byte, d Digest, err error) {
+func unframe(b []byte) (content, note []byte, d Digest, err error) {
 	if !strings.HasPrefix(magic, string(b[:min(len(b), len(magic))])) {
-		return nil, d, fmt.Errorf("%w: it does not begin with %q", ErrFormat, magic)
+		return nil, nil, d, fmt.Errorf("%w: it does not begin with %q", ErrFormat, magic)
 	}
 	if len(b) < headerSize {
-		return nil, d, fmt.Errorf("%w within its header, after %d bytes", ErrTruncated, len(b))
+		return nil, nil, d, fmt.Errorf("%w within its header, after %d bytes", ErrTruncated, len(b))
 	}
 	switch format := binary.BigEndian.Uint16(b[4:]); {
 	case format == 0:
-		return nil, d, fmt.Errorf("%w: format 0 does not exist", ErrFormat)
+		return nil, nil, d, fmt.Errorf("%w: format 0 does not exist", ErrFormat)
 	case format > Format:
-		return nil, d, fmt.Errorf("%w: it has format %d, this binary knows formats up to %d", ErrNewer, format, Format)
+		return nil, nil, d, fmt.Errorf("%w: it has format %d, this binary knows formats up to %d", ErrNewer, format, Format)
 	}
 	switch runtime := binary.BigEndian.Uint16(b[6:]); {
 	case runtime == 0:
-		return nil, d, fmt.Errorf("%w: runtime version 0 does not exist", ErrFormat)
+		return nil, nil, d, fmt.Errorf("%w: runtime version 0 does not exist", ErrFormat)
 	case runtime > Runtime:
-		return nil, d, fmt.Errorf("%w: it needs runtime version %d, this binary has %d", ErrNewer, runtime, Runtime)
+		return nil, nil, d, fmt.Errorf("%w: it needs runtime version %d, this binary has %d", ErrNewer, runtime, Runtime)
 	}
 	n := binary.BigEndian.Uint64(b[8:])
 	if n > MaxSize {
-		return nil, d, fmt.Errorf("%w: its content has %d bytes, at most %d", ErrTooLarge, n, MaxSize)
+		return nil, nil, d, fmt.Errorf("%w: its content has %d bytes, at most %d", ErrTooLarge, n, MaxSize)
 	}
 	end := headerSize + int(n)
 	if len(b) < end+sha256.Size+4 {
-		return nil, d, fmt.Errorf("%w: it has %d bytes of %d", ErrTruncated, len(b), end+sha256.Size+4)
+		return nil, nil, d, fmt.Errorf("%w: it has %d bytes of %d", ErrTruncated, len(b), end+sha256.Size+4)
 	}
 	d = sha256.Sum256(b[:end])
 	if !bytes.Equal(d[:], b[end:end+sha256.Size]) {
-		return nil, Digest{}, fmt.Errorf("%w: its content has the digest %s and should have %s", ErrDigest, d, Digest(b[end:end+sha256.Size]))
+		return nil, nil, Digest{}, fmt.Errorf("%w: its content has the digest %s and should have %s", ErrDigest, d, Digest(b[end:end+sha256.Size]))
 	}
 	rest := b[end+sha256.Size:]
-	if m := binary.BigEndian.Uint32(rest); m != 0 {
-		return nil, Digest{}, fmt.Errorf("%w: it is signed, and this binary cannot check signatures", ErrNewer)
+	m := int64(binary.BigEndian.Uint32(rest))
+	rest = rest[4:]
+	switch {
+	case m > MaxSignatures:
+		return nil, nil, Digest{}, fmt.Errorf("%w: its signatures have %d bytes, at most %d", ErrFormat, m, MaxSignatures)
+	case int64(len(rest)) < m:
+		return nil, nil, Digest{}, fmt.Errorf("%w: its signatures have %d bytes of %d", ErrTruncated, len(rest), m)
+	case int64(len(rest)) > m:
+		return nil, nil, Digest{}, fmt.Errorf("%w: %d bytes follow its end", ErrFormat, int64(len(rest))-m)
 	}
-	if len(rest) > 4 {
-		return nil, Digest{}, fmt.Errorf("%w: %d bytes follow its end", ErrFormat, len(rest)-4)
+	if err := checkNote(rest, d); err != nil {
+		return nil, nil, Digest{}, err
 	}
-	return b[headerSize:end], d, nil
+	return b[headerSize:end], rest, d, nil
+}
+
+// checkNote holds that signatures are about an artifact.
+func checkNote(note []byte, d Digest) error {
+	switch text := SignedText(d) + "\n"; {
+	case len(note) == 0:
+		return nil
+	case len(note) > MaxSignatures:
+		return fmt.Errorf("%w: its signatures have %d bytes, at most %d", ErrTooLarge, len(note), MaxSignatures)
+	case !bytes.HasPrefix(note, []byte(text)) || len(note) == len(text) || note[len(note)-1] != '\n':
+		return fmt.Errorf("%w: its signatures are not about it", ErrFormat)
+	}
+	return nil
 }
 
 // ReadFile returns the bytes of a file of at most max bytes, or [MaxSize] where max is 0, for [Decode]. The file is

@@ -184,6 +184,10 @@ func TestHostileFiles(t *testing.T) {
 		edit(m)
 		return raw(m)
 	}
+	noted := func(text string) []byte {
+		b := binary.BigEndian.AppendUint32(bytes.Clone(valid[:len(valid)-4]), uint32(len(text)))
+		return append(b, text...)
+	}
 	tests := []struct {
 		name string
 		b    []byte
@@ -198,7 +202,12 @@ func TestHostileFiles(t *testing.T) {
 		{"a length beyond the limit", length(MaxSize + 1), ErrTooLarge, "its content has 67108865 bytes"},
 		{"a length that overflows", length(1<<64 - 1), ErrTooLarge, ""},
 		{"bytes after the end", append(bytes.Clone(valid), 0), ErrFormat, "1 bytes follow its end"},
-		{"a signature", append(signed, 'x'), ErrNewer, "it is signed"},
+		{"signatures that are none", append(signed, 'x'), ErrFormat, "its signatures are not about it"},
+		{"signatures of another artifact", noted(SignedText(Digest{1}) + "\n— a b\n"), ErrFormat, "its signatures are not about it"},
+		{"a signed text without a signature", noted(SignedText(Digest(sha256.Sum256(valid[:len(valid)-36]))) + "\n"), ErrFormat, "its signatures are not about it"},
+		{"signatures that are cut off", noted(SignedText(Digest(sha256.Sum256(valid[:len(valid)-36]))) + "\n— a b\n")[:len(valid)+90], ErrTruncated, "its signatures have 90 bytes of"},
+		{"bytes after signatures", append(noted(SignedText(Digest(sha256.Sum256(valid[:len(valid)-36])))+"\n— a b\n"), 'x'), ErrFormat, "1 bytes follow its end"},
+		{"signatures beyond the limit", append(bytes.Clone(valid[:len(valid)-4]), 0xff, 0xff, 0xff, 0xff), ErrFormat, "its signatures have 4294967295 bytes"},
 		{"no content", framed(t, nil), ErrContent, "EOF"},
 		{"an array of four thousand million", framed(t, []byte{0x9a, 0xff, 0xff, 0xff, 0xff}), ErrContent, "exceeded max number of elements"},
 		{"a byte string of 2^63 bytes", framed(t, []byte{0xa1, 0x01, 0x5b, 0x80, 0, 0, 0, 0, 0, 0, 0}), ErrContent, ""},
