@@ -32,6 +32,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/telemetry"
 	"github.com/gwc-dev/gwc/runtime/upstream"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/sign"
 )
 
 // DefaultDrain is how long SIGTERM waits for what is in flight.
@@ -46,8 +47,10 @@ type Options struct {
 	Drain  time.Duration
 	Pprof  bool
 	Async  bool
-	Log    *slog.Logger
-	Ready  func(Info)
+	// Require says whose signatures an artifact must have, at start and later.
+	Require sign.Policy
+	Log     *slog.Logger
+	Ready   func(Info)
 }
 
 // Info is what Run tells when the gateway is ready. Addresses are the real ones, also where port 0 was asked for.
@@ -76,6 +79,7 @@ type gateway struct {
 	mu       sync.Mutex
 	lastErr  string
 	lastAt   time.Time
+	signers  []signer // of the artifact in use
 }
 
 // Run serves the artifact until ctx ends and everything has been drained. Errors before the gateway is ready are
@@ -243,6 +247,11 @@ func under(dir, p string) string {
 
 // apply decodes and binds an artifact and makes it current. Nothing has changed where it fails.
 func (g *gateway) apply(data []byte) error {
+	// Before anything is read of the content.
+	signatures, err := g.trust(data)
+	if err != nil {
+		return err
+	}
 	a, digest, err := artifact.Decode(data)
 	if err != nil {
 		return err
@@ -259,6 +268,7 @@ func (g *gateway) apply(data []byte) error {
 		return err
 	}
 	g.pipe.Swap(s)
+	g.signed(signatures)
 	g.retain(s)
 	g.metrics.SnapshotLoaded(s.Digest, s.LoadedAt)
 	g.watch.Watch(g.deps.Secrets.Files())
@@ -332,7 +342,7 @@ func (g *gateway) fixed(a *artifact.Artifact) error {
 			(x.TLS == nil) == (y.TLS == nil) && (x.TLS == nil || *x.TLS == *y.TLS)
 	}
 	if !same {
-		return errors.New("it changes listeners, the admin address or the call log, which needs a restart")
+		return errRestart
 	}
 	return nil
 }
@@ -340,6 +350,9 @@ func (g *gateway) fixed(a *artifact.Artifact) error {
 // result is told how each reload went.
 func (g *gateway) result(err error, _ string) {
 	g.metrics.Reloaded(err)
+	if err != nil {
+		g.metrics.ReloadFailed(why(err))
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil {
@@ -372,12 +385,14 @@ func (g *gateway) state() any {
 	defer g.mu.Unlock()
 	st := struct {
 		Digest    string         `json:"digest"`
+		Signers   []signer       `json:"signatures"`
+		Require   *required      `json:"required_signatures,omitempty"`
 		LoadedAt  time.Time      `json:"loaded_at"`
 		Counts    map[string]int `json:"counts"`
 		Inflight  int64          `json:"inflight"`
 		LastError string         `json:"last_error,omitempty"`
 		FailedAt  *time.Time     `json:"failed_at,omitempty"`
-	}{Digest: s.Digest, LoadedAt: s.LoadedAt.UTC(), Counts: s.Counts(), Inflight: g.pipe.Inflight(), LastError: g.lastErr}
+	}{Digest: s.Digest, Signers: g.signers, Require: g.required(), LoadedAt: s.LoadedAt.UTC(), Counts: s.Counts(), Inflight: g.pipe.Inflight(), LastError: g.lastErr}
 	if g.lastErr != "" {
 		at := g.lastAt.UTC()
 		st.FailedAt = &at

@@ -23,6 +23,7 @@ func newBuild(s streams) *cobra.Command {
 	c := compiling{actions: true}
 	var output, stopAfter, emit string
 	var timings bool
+	var signWith []string
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Compile a repository into an artifact",
@@ -59,6 +60,13 @@ The same files give the same bytes, on any machine.`,
 			if emit != "" {
 				findings = s.err
 			}
+			keys, err := readKeys(signWith)
+			if err != nil {
+				return err
+			}
+			if len(keys) > 0 && stopAfter != "" {
+				return usage("--sign signs an artifact, and --stop-after and --emit write none")
+			}
 			defer oneShot()()
 			ctx, stop := serve.Signals(cmd.Context())
 			defer stop()
@@ -94,10 +102,18 @@ The same files give the same bytes, on any machine.`,
 			if ctx.Err() != nil {
 				return interrupted(ctx)
 			}
-			if err := writeFile(output, r.Bytes); err != nil {
+			signed, err := signAll(r.Bytes, keys)
+			if err != nil {
+				return &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: %w", err)}
+			}
+			if err := writeFile(output, signed); err != nil {
 				return err
 			}
-			s.say("wrote %s, %s, %d bytes", output, d, len(r.Bytes))
+			by := ""
+			if len(keys) > 0 {
+				by = ", signed by " + names(keys)
+			}
+			s.say("wrote %s, %s, %d bytes%s", output, d, len(signed), by)
 			return nil
 		},
 	}
@@ -107,6 +123,7 @@ The same files give the same bytes, on any machine.`,
 	f.StringVarP(&output, "output", "o", "", "write the artifact to `FILE` instead of "+defaultArtifact+" in the repository")
 	f.StringVar(&stopAfter, "stop-after", "", "stop after `STAGE`: "+strings.Join(compiler.Stages(), ", "))
 	f.StringVar(&emit, "emit", "", "print `WHAT`, ir, table or routes, instead of writing an artifact")
+	f.StringArrayVar(&signWith, "sign", nil, "sign the artifact with the private key in `FILE`; may be repeated")
 	f.BoolVar(&timings, "timings", false, "say how long each stage took")
 	return cmd
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,6 +14,7 @@ import (
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/sign"
 )
 
 func newInspect(s streams) *cobra.Command {
@@ -28,23 +27,28 @@ func newInspect(s streams) *cobra.Command {
 			if routes && provenance {
 				return usage("--routes and --provenance exclude each other")
 			}
-			a, d, size, err := open(args[0])
+			a, d, b, err := openBytes(args[0])
 			if err != nil {
 				return err
+			}
+			size := len(b)
+			signatures, err := sign.Verify(b, nil)
+			if err != nil {
+				return &exit{code: serve.Code(err), err: fmt.Errorf("%s: %w", args[0], err)}
 			}
 			switch {
 			case asJSON && routes:
 				return writeJSON(s.out, plainArtifact(&artifact.Artifact{APIs: a.APIs, Routes: a.Routes}).(object).get("routes"))
 			case asJSON && provenance:
-				return writeJSON(s.out, append(object{{"digest", d.String()}}, plainArtifact(a).(object).get("provenance").(object)...))
+				return writeJSON(s.out, append(object{{"digest", d.String()}, {"signatures", plainSignatures(signatures)}}, plainArtifact(a).(object).get("provenance").(object)...))
 			case asJSON:
-				return writeJSON(s.out, append(object{{"digest", d.String()}, {"format", artifact.Format}, {"bytes", size}}, plainArtifact(a).(object)...))
+				return writeJSON(s.out, append(object{{"digest", d.String()}, {"format", artifact.Format}, {"bytes", size}, {"signatures", plainSignatures(signatures)}}, plainArtifact(a).(object)...))
 			case routes:
 				return writeRoutes(s.out, a)
 			case provenance:
-				return writeProvenance(s.out, a, d)
+				return writeProvenance(s.out, a, d, signatures)
 			}
-			return writeArtifact(s.out, a, d, size)
+			return writeArtifact(s.out, a, d, size, signatures)
 		},
 	}
 	f := cmd.Flags()
@@ -65,23 +69,21 @@ func (o object) get(name string) any {
 
 // open reads an artifact that was named on the command line.
 func open(file string) (*artifact.Artifact, artifact.Digest, int, error) {
-	b, err := artifact.ReadFile(file, 0)
-	var a *artifact.Artifact
-	var d artifact.Digest
-	if err == nil {
-		a, d, err = artifact.Decode(b)
+	a, d, b, err := openBytes(file)
+	return a, d, len(b), err
+}
+
+// openBytes is open with the bytes, which hold the signatures.
+func openBytes(file string) (*artifact.Artifact, artifact.Digest, []byte, error) {
+	b, err := readArtifact(file)
+	if err != nil {
+		return nil, artifact.Digest{}, nil, err
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, d, 0, usage("there is no file %s", file)
-	case err != nil:
-		code := serve.Code(err)
-		if code != serve.Untrusted {
-			code = serve.Unreachable
-		}
-		return nil, d, 0, &exit{code: code, err: fmt.Errorf("%s: %w", file, cause(err))}
+	a, d, err := artifact.Decode(b)
+	if err != nil {
+		return nil, d, nil, &exit{code: serve.Code(err), err: fmt.Errorf("%s: %w", file, err)}
 	}
-	return a, d, len(b), nil
+	return a, d, b, nil
 }
 
 // columns writes rows of a table; the first is the head.
@@ -138,11 +140,12 @@ func source(r *artifact.Route) string {
 	return fmt.Sprintf("%s:%d", r.Origin.File, r.Origin.Line)
 }
 
-func writeProvenance(w io.Writer, a *artifact.Artifact, d artifact.Digest) error {
+func writeProvenance(w io.Writer, a *artifact.Artifact, d artifact.Digest, signatures []sign.Signature) error {
 	rows := [][]string{{"digest", d.String()}, {"tool", a.Provenance.Tool}, {"language", a.Provenance.Schema}}
 	if a.Provenance.Revision != "" {
 		rows = append(rows, []string{"revision", a.Provenance.Revision})
 	}
+	rows = append(rows, signatureRows(signatures)...)
 	for _, s := range a.Provenance.Sources {
 		rows = append(rows, []string{s.File, s.Digest})
 	}
@@ -150,7 +153,7 @@ func writeProvenance(w io.Writer, a *artifact.Artifact, d artifact.Digest) error
 }
 
 // writeArtifact writes everything but the routes and sources, of which it gives the number.
-func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size int) error {
+func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size int, signatures []sign.Signature) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "artifact  %s\nformat    %d, %d bytes, made by %s\n", d, artifact.Format, size, a.Provenance.Tool)
 	fmt.Fprintf(&b, "routes    %d (--routes lists them)\nsources   %d (--provenance lists them)\n", len(a.Routes), len(a.Provenance.Sources))
@@ -174,6 +177,8 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 		rows = append(rows, []string{l.Name, l.Address, l.Engine, tls})
 	}
 	section("listeners", rows)
+	// Who made them is what gwc verify says: anybody can write a name.
+	section("signatures (not verified; gwc verify holds them against keys)", signatureRows(signatures))
 	rows = nil
 	if a.Gateway.Admin != "" {
 		rows = append(rows, []string{"admin", a.Gateway.Admin})

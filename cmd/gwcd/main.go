@@ -1,6 +1,6 @@
 // Command gwcd is the data plane: it runs an artifact that `gwc build` made, and nothing else.
 //
-//	gwcd FILE [--listen ADDR] [--admin ADDR] [--drain D] [--pprof]
+//	gwcd FILE [--listen ADDR] [--admin ADDR] [--require-key KEY [--require N]] [--drain D] [--pprof]
 //
 // It watches the artifact's folder and takes a new file without dropping a request. SIGTERM and SIGINT finish what is
 // in flight. It is the same as `gwc serve`, and links nothing of the compiler.

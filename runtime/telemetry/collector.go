@@ -32,6 +32,7 @@ var (
 	limitedDesc        = desc("limited_total", "Exchanges that a limit refused.")
 	panicsDesc         = desc("panics_total", "Panics that were contained: bugs in gwc.")
 	reloadsDesc        = desc("reloads_total", "Tries to load an artifact, by result.", "result")
+	reloadFailuresDesc = desc("reload_failures_total", "Artifacts that were not loaded, by reason.", "reason")
 	infoDesc           = desc("snapshot_info", "1 for the digest of the artifact in use.", "digest")
 	loadedDesc         = desc("snapshot_loaded_timestamp_seconds", "When the artifact in use was loaded.")
 	logRecordsDesc     = desc("calllog_records_total", "Call records that the call log took.")
@@ -45,7 +46,7 @@ var descs = []*prometheus.Desc{
 	targetAttemptsDesc, targetDurationDesc, tokensDesc,
 	upAttemptsDesc, upDurationDesc, upHealthyDesc, upConnectionsDesc,
 	connectionsDesc, connectionsTotal, inflightDesc, refusedDesc, authFailuresDesc, limitedDesc, panicsDesc,
-	reloadsDesc, infoDesc, loadedDesc,
+	reloadsDesc, reloadFailuresDesc, infoDesc, loadedDesc,
 	logRecordsDesc, logDroppedDesc, logErrorsDesc, logQueuedDesc,
 }
 
@@ -124,6 +125,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	e.counter(panicsDesc, m.panics.Load())
 	e.counter(reloadsDesc, m.reloads[0].Load(), "ok")
 	e.counter(reloadsDesc, m.reloads[1].Load(), "error")
+	e.reasons(reloadFailuresDesc, &m.reloadFailures)
 	if digest != "" {
 		e.gauge(infoDesc, 1, digest)
 		e.gauge(loadedDesc, float64(loadedAt.UnixMilli())/1000)

@@ -32,6 +32,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	m.Upstream("u", "e").Attempt("ok", 1)
 	m.Listener("main").Opened()
 	m.Refused("x")
+	m.ReloadFailed("x")
 	m.AuthFailed("missing")
 	m.SnapshotLoaded("sha256:aa", time.Unix(1, 0))
 	m.SetCallLog(func() CallLog { return CallLog{} })

@@ -62,6 +62,8 @@ type Metrics struct {
 	refused      reasons
 	authFailures reasons
 	reloads      [2]atomic.Uint64 // by result: ok, error
+	// why those of error failed
+	reloadFailures reasons
 }
 
 // CallLog is what the call log has counted; see the package calllog's Stats.
@@ -166,6 +168,9 @@ func (m *Metrics) Reloaded(err error) {
 	}
 	m.reloads[0].Add(1)
 }
+
+// ReloadFailed counts why an artifact was not loaded, by one of a few words.
+func (m *Metrics) ReloadFailed(reason string) { m.reloadFailures.add(reason) }
 
 // SnapshotLoaded says which artifact is in use, and since when.
 func (m *Metrics) SnapshotLoaded(digest string, at time.Time) {

@@ -339,5 +339,5 @@ func (p Policy) Check(b []byte) error {
 		}
 		has = fmt.Sprintf("it has signatures that name %s", strings.Join(names, ", "))
 	}
-	return fmt.Errorf("%w: %d of %d keys must have signed and %d have; missing: %s; %s", ErrUnsigned, p.Required(), len(p.Keys), n, strings.Join(missing, ", "), has)
+	return fmt.Errorf("%w: it needs the signatures of %d of %d keys and has %d; missing: %s; %s", ErrUnsigned, p.Required(), len(p.Keys), n, strings.Join(missing, ", "), has)
 }
