@@ -229,18 +229,3 @@ func wanted(c *check.Config) []openapi.Wanted {
 	}
 	return l
 }
-
-// sources are the files that the artifact is made from: the units' and the documents', and no other that happens to
-// lie in the repository.
-func sources(b *build) map[string]load.Digest {
-	m := map[string]load.Digest{}
-	for _, u := range b.sources.Units {
-		for _, f := range u.Files {
-			m[f.Path], _ = b.sources.Digest(f.Path)
-		}
-	}
-	for _, f := range b.documents.Read {
-		m[f], _ = b.sources.Digest(f)
-	}
-	return m
-}

@@ -123,7 +123,7 @@ func newRoot(s streams) *cobra.Command {
 		Long: `gwc compiles a repository of CUE and OpenAPI files into one artifact, and runs it.
 
 Exit codes: 0 clean; 1 the configuration is wrong; 2 valid, and there are changes (plan --exit-code); 3 a gate
-refused (plan --fail-on); 4 an artifact is not to be trusted; 64 wrong usage; 69 something outside is unreachable;
+refused (plan --fail-on, prove); 4 an artifact is not to be trusted; 64 wrong usage; 69 something outside is unreachable;
 70 a bug in gwc.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -143,6 +143,7 @@ refused (plan --fail-on); 4 an artifact is not to be trusted; 64 wrong usage; 69
 	root.AddCommand(
 		newInit(s), newFmt(s), newVet(s), newFix(s), newBuild(s), newPlan(s), newInspect(s), newTry(s), newRun(s), newServe(s), newMock(s), newKeys(s),
 		newKeygen(s), newSign(s), newVerify(s), newExplain(s), newRules(s), newLSP(s), newVersion(s),
+		newWhoCan(s), newProve(s),
 	)
 	return root
 }

@@ -498,10 +498,10 @@ func (f *chatFlow) next() bool {
 			f.attempt()
 			return true
 		}
-		d := min(backOff<<(round-1), maxBackOff)
+		d := min(backOff<<(round-1), MaxBackOff)
 		if i < len(f.notBefore) {
 			asked := f.p.clock.Until(f.notBefore[i])
-			if asked > maxBackOff {
+			if asked > MaxBackOff {
 				f.turn++
 				continue
 			}

@@ -42,9 +42,12 @@ const (
 	keptBody    = 64 << 10               // request body kept so that an API call can be made again at another endpoint
 	uploadPiece = 64 << 10               // an AI request's body is written in pieces of this size
 	backOff     = 200 * time.Millisecond // before a target is called for the second time; doubles with each round
-	maxBackOff  = 2 * time.Second        // what a caller is made to wait at most, also where a provider asks for more
 	statusGone  = 499                    // the client went away before the answer's head was sent (nginx's number)
 )
+
+// MaxBackOff is what a caller is made to wait at most before a target is called again, also where a provider asks for
+// more.
+const MaxBackOff = 2 * time.Second
 
 // Pipeline serves exchanges on the current snapshot.
 type Pipeline struct {
