@@ -37,9 +37,21 @@ const whole = `{
 	},
 	"models": {
 		"fast": {
-			"strategy": "priority", "targets": [{"provider": "openai", "model": "gpt-5"}, {"provider": "claude", "model": "c"}],
+			"strategy": "priority", "targets": [{"provider": "openai", "model": "gpt-5"}, {"provider": "claude", "model": "c", "price": {"request": "0.01"}}],
+			"capabilities": ["tools", "vision"],
+			"price": {
+				"currency": "USD", "input": "1.25", "output": "10", "cacheRead": "0.125", "cacheWrite": "1", "cacheWrite1h": "2", "reasoning": "10",
+				"inputAudio": "40", "outputAudio": "80", "image": "0.04", "request": "0",
+				"tiers": [{"above": 200000, "service": "batch", "input": "2.5"}], "source": "https://example.com/prices", "date": "2026-06-30"
+			},
 			"retry": {"attempts": 2, "on": ["429", "connect"]}, "maxTokens": 100,
 			"timeouts": {"connect": "1s", "firstByte": "2s", "idle": "3s", "total": "4m"}
+		}
+	},
+	"catalogue": {
+		"openai/house": {
+			"like": "openai/gpt-5", "context": 1000, "output": 100, "has": ["tools"], "lacks": ["pdf"], "price": {"input": "1"},
+			"deprecated": "2026-01-01", "retires": "2027-01-01", "replacement": "gpt-5"
 		}
 	},
 	"upstreams": {

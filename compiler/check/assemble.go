@@ -37,7 +37,7 @@ func (u *unit) fragment() *Fragment {
 func newConfig() Config {
 	return Config{
 		Providers: map[string]Provider{}, Models: map[string]Model{}, Upstreams: map[string]Upstream{},
-		APIs: map[string]API{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{},
+		APIs: map[string]API{}, Catalogue: map[string]Facts{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{},
 	}
 }
 
@@ -53,6 +53,7 @@ func (m *merger) all() {
 	c := m.config
 	merge(m, "providers", c.Providers, m.provider)
 	merge(m, "models", c.Models, m.model)
+	merge(m, "catalogue", c.Catalogue, m.facts)
 	merge(m, "upstreams", c.Upstreams, m.upstream)
 	merge(m, "apis", c.APIs, m.api)
 	merge(m, "tenants", c.Tenants, m.tenant)
@@ -74,8 +75,11 @@ func merge[T any](m *merger, field string, into map[string]T, make func(*node, s
 
 // objectWord returns the word for one object of a field: "model" for "models".
 func objectWord(field string) string {
-	if field == "apis" {
+	switch field {
+	case "apis":
 		return "API"
+	case "catalogue":
+		return "catalogue entry"
 	}
 	return strings.TrimSuffix(field, "s")
 }
@@ -119,18 +123,22 @@ func (m *merger) provider(n *node, _ string) Provider {
 	return p
 }
 
-func (m *merger) model(n *node, _ string) Model {
+func (m *merger) model(n *node, name string) Model {
 	out := Model{
 		Strategy:  n.get("strategy").str,
 		Retry:     Retry{Attempts: int(n.get("retry").get("attempts").num), On: texts(n.get("retry").get("on"))},
 		Timeouts:  timeouts(n.get("timeouts")),
 		MaxTokens: n.get("maxTokens").num,
+
+		Capabilities: texts(n.get("capabilities")),
+		Price:        priceOf(n),
 	}
 	for _, t := range n.get("targets").elems {
 		if t != nil {
-			out.Targets = append(out.Targets, Target{Provider: t.get("provider").str, Model: t.get("model").str})
+			out.Targets = append(out.Targets, Target{Provider: t.get("provider").str, Model: t.get("model").str, Price: priceOf(t)})
 		}
 	}
+	m.repeated(n.get("capabilities").elems, "models", name, "capabilities")
 	if out.Retry.Attempts == 0 {
 		out.Retry.Attempts = min(len(out.Targets), 10)
 	}

@@ -15,6 +15,7 @@ type Config struct {
 	Gateway   Gateway
 	Providers map[string]Provider
 	Models    map[string]Model
+	Catalogue map[string]Facts // by "provider/model"
 	Upstreams map[string]Upstream
 	APIs      map[string]API
 	Tenants   map[string]Tenant
@@ -72,10 +73,16 @@ type Model struct {
 	Retry     Retry
 	Timeouts  Timeouts
 	MaxTokens int64
+
+	Capabilities []string
+	Price        *Price // nil where the file says none
 }
 
 // Target is models.<name>.targets[i].
-type Target struct{ Provider, Model string }
+type Target struct {
+	Provider, Model string
+	Price           *Price
+}
 
 // Retry is models.<name>.retry.
 type Retry struct {

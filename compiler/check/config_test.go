@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gwc-dev/gwc/compiler/load"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
@@ -60,8 +61,20 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 			},
 		},
 		Models: map[string]Model{"fast": {
-			Strategy: "priority", Targets: []Target{{"openai", "gpt-5"}, {"claude", "c"}},
+			Strategy: "priority", Targets: []Target{{Provider: "openai", Model: "gpt-5"}, {Provider: "claude", Model: "c", Price: &Price{Rates: []price.Rate{{Kind: price.Request, Femto: 10_000_000_000_000}}}}},
 			Retry: Retry{Attempts: 2, On: []string{"429", "connect"}}, Timeouts: timeouts, MaxTokens: 100,
+			Capabilities: []string{"tools", "vision"},
+			Price: &Price{Source: "https://example.com/prices", Date: "2026-06-30", Rates: []price.Rate{
+				{Kind: price.Input, Femto: 1_250_000_000}, {Kind: price.Output, Femto: 10_000_000_000}, {Kind: price.CacheRead, Femto: 125_000_000},
+				{Kind: price.CacheWrite, Femto: 1_000_000_000}, {Kind: price.CacheWrite1h, Femto: 2_000_000_000}, {Kind: price.Reasoning, Femto: 10_000_000_000},
+				{Kind: price.InputAudio, Femto: 40_000_000_000}, {Kind: price.OutputAudio, Femto: 80_000_000_000},
+				{Kind: price.Image, Femto: 40_000_000_000_000}, {Kind: price.Request},
+				{Service: "batch", Above: 200_000, Kind: price.Input, Femto: 2_500_000_000},
+			}},
+		}},
+		Catalogue: map[string]Facts{"openai/house": {
+			Like: "openai/gpt-5", Context: 1000, Output: 100, Has: []string{"tools"}, Lacks: []string{"pdf"},
+			Price: &Price{Rates: []price.Rate{{Kind: price.Input, Femto: 1_000_000_000}}}, Deprecated: "2026-01-01", Retires: "2027-01-01", Replacement: "gpt-5",
 		}},
 		Upstreams: map[string]Upstream{"pets": {Endpoints: []Endpoint{{"http://10.0.0.7:8080", 3}}, Timeouts: timeouts}},
 		APIs: map[string]API{"pets": {
@@ -113,9 +126,10 @@ tenants: acme: apps: web: {}`,
 			Timeouts: Timeouts{Connect: 5 * time.Second, FirstByte: 2 * time.Minute, Idle: time.Minute},
 		}},
 		Models: map[string]Model{"m": {
-			Strategy: "priority", Targets: []Target{{"a", "x"}, {"a", "y"}, {"a", "z"}},
+			Strategy: "priority", Targets: []Target{{Provider: "a", Model: "x"}, {Provider: "a", Model: "y"}, {Provider: "a", Model: "z"}},
 			Retry: Retry{Attempts: 3, On: []string{"connect", "429", "5xx", "timeout"}}, MaxTokens: 4096,
 		}},
+		Catalogue: map[string]Facts{},
 		Upstreams: map[string]Upstream{"u": {
 			Endpoints: []Endpoint{{"http://127.0.0.1:2", 1}},
 			Timeouts:  Timeouts{Connect: 5 * time.Second, FirstByte: 30 * time.Second, Idle: time.Minute},

@@ -15,6 +15,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
@@ -45,6 +46,7 @@ var (
 	basePathForm  = regexp.MustCompile(`^(/|(/[A-Za-z0-9._~-]+)*)$`)
 	envForm       = regexp.MustCompile(`^env:[A-Za-z_][A-Za-z0-9_]*$`)
 	amountForm    = regexp.MustCompile(`^[0-9]{1,12}(\.[0-9]{1,9})?$`)
+	catalogueForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}/[!-~]{1,256}$`)
 	lowerHashForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
@@ -163,10 +165,25 @@ var scalars = map[string]scalar{
 		}
 		return "has upper-case hex digits"
 	}},
-	"call":       {codeCall, `a call such as "model:smart", "petstore.listPets" or "petstore.*"`, false, callText},
-	"caller":     {codeCaller, `a caller such as "acme", "acme/web" or "everyone"`, false, callerText},
-	"exception":  {codeCaller, `a call such as "petstore.listPets" or a caller such as "acme/web"`, false, exceptionText},
-	"amount":     {codeText, `dollars such as "500" or "12.50"`, false, match(amountForm, "is not a decimal number")},
+	"call":      {codeCall, `a call such as "model:smart", "petstore.listPets" or "petstore.*"`, false, callText},
+	"caller":    {codeCaller, `a caller such as "acme", "acme/web" or "everyone"`, false, callerText},
+	"exception": {codeCaller, `a call such as "petstore.listPets" or a caller such as "acme/web"`, false, exceptionText},
+	"amount":    {codeText, `dollars such as "500" or "12.50"`, false, match(amountForm, "is not a decimal number")},
+	"price": {codePrice, `USD in quotes, such as "1.25"`, false, func(s string) string {
+		if _, err := price.ParseRate(s, price.Input); err != nil {
+			return err.Error()
+		}
+		return ""
+	}},
+	"cataloguename": {codeText, `"provider/model", such as "openai/gpt-5"`, false, func(s string) string {
+		switch {
+		case catalogueForm.MatchString(s):
+			return ""
+		case !strings.Contains(s, "/"):
+			return `has no "/"`
+		}
+		return "is not a name of the catalogue"
+	}},
 	"keyid":      {codeText, `a label of letters, digits, ".", "_" and "-"`, false, match(keyIDForm, "is not a label")},
 	"owner":      {codeText, `an owner such as "@acme/platform", without spaces`, false, match(ownerForm, "is not an owner")},
 	"headername": {codeText, "the name of an HTTP header", false, match(headerForm, "is not the name of a header")},

@@ -69,6 +69,8 @@ func (c *Config) withhold(units []*Fragment, report diag.Report) {
 			delete(c.Providers, name)
 		case "models":
 			delete(c.Models, name)
+		case "catalogue":
+			delete(c.Catalogue, name)
 		case "upstreams":
 			delete(c.Upstreams, name)
 		case "apis":

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/catalogue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -23,6 +24,7 @@ type Program struct {
 	Gateway   Gateway
 	Providers []Provider
 	Models    []Model
+	Catalogue []Facts
 	Upstreams []Upstream
 	APIs      []API
 	Tenants   []Tenant
@@ -106,12 +108,16 @@ type Model struct {
 	GivenAttempts bool
 	Timeouts      artifact.Timeouts
 	MaxTokens     int64
+	Capabilities  catalogue.Capabilities // that callers may rely on
+	Price         *Price                 // nil where the files say none for the model as a whole
 }
 
-// Target is a (provider, upstream model) pair.
+// Target is a (provider, upstream model) pair. Known is what link found of it in the catalogue.
 type Target struct {
 	Provider Ref
 	Model    string
+	Price    *Price // nil where the files say none for the target
+	Known    Known
 }
 
 // Upstream is where operations are proxied to.

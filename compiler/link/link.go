@@ -44,6 +44,7 @@ func Link(p *ir.Program) (*ir.Program, diag.Report) {
 	q := *p
 	l := linker{p: &q, missing: map[string]bool{}}
 	l.providers()
+	l.catalogue()
 	l.upstreams()
 	l.apps()
 	l.keys()

@@ -41,7 +41,7 @@ const soon = 14 * 24 * time.Hour
 // rules are run in this order; the report is sorted by place anyhow.
 var rules = []func(*linter){
 	(*linter).openMutation, (*linter).clearText, (*linter).expiry, (*linter).openAdmin,
-	(*linter).attempts, (*linter).sameTarget, (*linter).timeouts, (*linter).endpoints, (*linter).loop,
+	(*linter).attempts, (*linter).sameTarget, (*linter).timeouts, (*linter).endpoints, (*linter).loop, (*linter).models,
 }
 
 // Lint judges a linked program at a time. Where now is zero, nothing is said of expiries.
@@ -251,7 +251,7 @@ func (l *linter) sameTarget() {
 	for i := range l.p.Models {
 		m := &l.p.Models[i]
 		for j, t := range m.Targets {
-			if k := slices.Index(m.Targets[:j], t); k >= 0 {
+			if k := slices.IndexFunc(m.Targets[:j], func(o ir.Target) bool { return o.Provider == t.Provider && o.Model == t.Model }); k >= 0 {
 				l.warn(codeSameTarget, []string{"models", m.Name, "targets", strconv.Itoa(j)}, diag.Diagnostic{
 					Summary:   fmt.Sprintf("target %d of model %q is target %d again", j+1, m.Name, k+1),
 					Secondary: []diag.Label{{Span: l.at([]string{"models", m.Name, "targets", strconv.Itoa(k)}), Text: "first here"}},

@@ -29,6 +29,7 @@ func Lower(c *check.Config, docs *openapi.Documents) (*ir.Program, diag.Report) 
 	l.gateway()
 	l.providers()
 	l.models()
+	l.catalogue()
 	l.upstreams()
 	l.tenants()
 	l.apis()
@@ -75,9 +76,10 @@ func (l *lowerer) models() {
 	for _, name := range sorted(l.c.Models) {
 		in := l.c.Models[name]
 		out := ir.Model{Name: name, Strategy: in.Strategy, Timeouts: artifact.Timeouts(in.Timeouts), MaxTokens: in.MaxTokens,
+			Capabilities: capabilities(in.Capabilities), Price: (*ir.Price)(in.Price),
 			GivenAttempts: in.Retry.Attempts != 0, Retry: artifact.Retry{Attempts: in.Retry.Attempts, On: slices.Compact(slices.Sorted(slices.Values(in.Retry.On)))}}
 		for _, t := range in.Targets {
-			out.Targets = append(out.Targets, ir.Target{Provider: ir.To(t.Provider), Model: t.Model})
+			out.Targets = append(out.Targets, ir.Target{Provider: ir.To(t.Provider), Model: t.Model, Price: (*ir.Price)(t.Price)})
 		}
 		if !out.GivenAttempts {
 			out.Retry.Attempts = max(1, len(out.Targets))

@@ -58,8 +58,10 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		for _, t := range m.Targets {
 			out.Targets = append(out.Targets, artifact.Target{Provider: t.Provider.Index, Model: t.Model})
 		}
+		out.Capabilities = slices.Sorted(slices.Values(m.Capabilities.Names()))
 		a.Models = append(a.Models, out)
 	}
+	prices(p, a)
 	for _, u := range p.Upstreams {
 		a.Upstreams = append(a.Upstreams, artifact.Upstream(u))
 	}

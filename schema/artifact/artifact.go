@@ -13,22 +13,24 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // Artifact is a decoded artifact. It is immutable after [Decode] or construction; every index in it was checked to
 // be in range by Decode. Every slice is in a canonical order (by name, unless its field says otherwise).
 type Artifact struct {
-	Gateway    Gateway     `cbor:"1,keyasint"`
-	Providers  []Provider  `cbor:"2,keyasint,omitempty"`
-	Models     []Model     `cbor:"3,keyasint,omitempty"`
-	Upstreams  []Upstream  `cbor:"4,keyasint,omitempty"`
-	APIs       []API       `cbor:"5,keyasint,omitempty"`
-	Tenants    []Tenant    `cbor:"6,keyasint,omitempty"`
-	Apps       []App       `cbor:"7,keyasint,omitempty"`
-	Keys       []Key       `cbor:"8,keyasint,omitempty"` // by hash
-	Routes     []Route     `cbor:"9,keyasint,omitempty"` // match.Table's values index it
-	Table      match.Table `cbor:"10,keyasint"`
-	Provenance Provenance  `cbor:"11,keyasint"`
+	Gateway    Gateway       `cbor:"1,keyasint"`
+	Providers  []Provider    `cbor:"2,keyasint,omitempty"`
+	Models     []Model       `cbor:"3,keyasint,omitempty"`
+	Upstreams  []Upstream    `cbor:"4,keyasint,omitempty"`
+	APIs       []API         `cbor:"5,keyasint,omitempty"`
+	Tenants    []Tenant      `cbor:"6,keyasint,omitempty"`
+	Apps       []App         `cbor:"7,keyasint,omitempty"`
+	Keys       []Key         `cbor:"8,keyasint,omitempty"` // by hash
+	Routes     []Route       `cbor:"9,keyasint,omitempty"` // match.Table's values index it
+	Table      match.Table   `cbor:"10,keyasint"`
+	Provenance Provenance    `cbor:"11,keyasint"`
+	Prices     []price.Price `cbor:"12,keyasint,omitempty"` // that targets are charged by, by version, then source
 }
 
 // Gateway is what the process itself needs: where to listen, where to log.
@@ -97,12 +99,16 @@ type Model struct {
 	Retry     Retry    `cbor:"4,keyasint"`
 	Timeouts  Timeouts `cbor:"5,keyasint"`
 	MaxTokens int64    `cbor:"6,keyasint,omitempty"` // output limit sent where a provider requires one and the caller gave none
+	// Capabilities are what callers may rely on, sorted: "tools", "vision".
+	Capabilities []string `cbor:"7,keyasint,omitempty"`
 }
 
-// Target is one (provider, upstream model) pair.
+// Target is one (provider, upstream model) pair. Price is 1 + the index into Artifact.Prices; 0: nobody knows what it
+// costs.
 type Target struct {
 	Provider int    `cbor:"1,keyasint"`
 	Model    string `cbor:"2,keyasint"`
+	Price    int    `cbor:"3,keyasint,omitempty"`
 }
 
 // Retry says how many attempts an exchange may take in all, and after which outcomes another one is made: any of

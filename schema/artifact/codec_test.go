@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // sample returns an artifact that uses every field, with ops operations of each of n APIs.
@@ -35,8 +36,11 @@ func sample(t testing.TB, n int) *Artifact {
 			{Name: "openai", Kind: "openai", BaseURL: "https://api.openai.com/v1", Credentials: []string{"env:OPENAI_API_KEY"}, Timeouts: times},
 		},
 		Models: []Model{
-			{Name: "smart", Strategy: "priority", Targets: []Target{{0, "claude-sonnet"}, {1, "gpt"}}, Retry: Retry{2, []string{"429", "5xx", "timeout"}}, Timeouts: times, MaxTokens: 4096},
+			{Name: "smart", Strategy: "priority", Targets: []Target{{0, "claude-sonnet", 1}, {1, "gpt", 0}}, Retry: Retry{2, []string{"429", "5xx", "timeout"}}, Timeouts: times, MaxTokens: 4096, Capabilities: []string{"tools", "vision"}},
 		},
+		Prices: []price.Price{price.Price{Source: "a price list", Date: "2026-06-30", Rates: []price.Rate{
+			{Kind: price.Input, Femto: 3e9}, {Kind: price.Output, Femto: 15e9}, {Above: 200_000, Kind: price.Input, Femto: 6e9},
+		}}.Identify()},
 		Upstreams: []Upstream{{Name: "shop", Endpoints: []Endpoint{{"http://10.0.0.7:8080", 1}, {"http://10.0.0.8:8080/x", 3}}, Timeouts: times}},
 		Tenants:   []Tenant{{Name: "acme", Owners: []string{"@acme/platform"}}, {Name: "shop"}},
 		Apps:      []App{{Name: "web", Tenant: 0, Models: []int{0}, Limits: []Limit{{600, time.Minute}}}, {Name: "web", Tenant: 1}},
@@ -241,6 +245,12 @@ func TestInvalidContentIsRefused(t *testing.T) {
 		want string
 	}{
 		{"a provider out of range", func(a *Artifact) { a.Models[0].Targets[1].Provider = 2 }, "model 0: the provider of target 1 is 2, out of range: there are 2"},
+		{"a price out of range", func(a *Artifact) { a.Models[0].Targets[1].Price = 2 }, "model 0: the price of target 1 is 2"},
+		{"a negative price", func(a *Artifact) { a.Models[0].Targets[1].Price = -1 }, "model 0: the price of target 1 is -1"},
+		{"a price that nobody is charged by", func(a *Artifact) { a.Models[0].Targets[0].Price = 0 }, "price 0 is no target's"},
+		{"a price that was changed", func(a *Artifact) { a.Prices[0].Rates[0].Femto++ }, "price 0: its version is"},
+		{"a price twice", func(a *Artifact) { a.Prices = append(a.Prices, a.Prices[0]) }, "price 1 is not greater than the one before"},
+		{"a capability twice", func(a *Artifact) { a.Models[0].Capabilities = []string{"tools", "tools"} }, `model 0: the capability "tools" is not greater`},
 		{"a negative index", func(a *Artifact) { a.Models[0].Targets[1].Provider = -1 }, "out of range"},
 		{"an owner out of range", func(a *Artifact) { a.APIs[0].Owner = 2 }, "API 0: its owner is 2"},
 		{"an upstream out of range", func(a *Artifact) { a.APIs[0].Upstream = 1 }, "API 0: its upstream is 1"},

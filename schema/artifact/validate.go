@@ -24,6 +24,7 @@ func (a *Artifact) Validate() error {
 	v := validator{a: a}
 	v.gateway()
 	v.providers()
+	v.prices()
 	v.models()
 	v.upstreams()
 	v.apis()
@@ -197,6 +198,7 @@ func (v *validator) models() {
 		for j, t := range m.Targets {
 			v.index(t.Provider, len(v.a.Providers), "model %d: the provider of target %d", i, j)
 			v.name(t.Model, "model %d: the upstream model of target %d", i, j)
+			v.index(t.Price, len(v.a.Prices)+1, "model %d: the price of target %d", i, j)
 		}
 		if m.Retry.Attempts < 1 {
 			v.fail("model %d allows no attempt", i)

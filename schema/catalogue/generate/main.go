@@ -7,6 +7,9 @@
 // may have are the noise of somebody's division and are rounded to nine. A price with a part that gwc cannot count (a
 // price per citation, or by a piece whose unit nobody states) is left out whole: half a price would be a wrong one.
 //
+// A part at 0 whose whole costs something, such as cached input, means "no price of its own" in the source and not
+// "for nothing": it is left out, so that it costs what the whole costs.
+//
 // What the source does not say and the vendor's price list does is added by [derived].
 package main
 
@@ -282,6 +285,12 @@ func (m *model) price(provider, id string) (text, left string, rounded int, err 
 				return fmt.Errorf("it has two prices of %s", k)
 			}
 			rates[k] = femto
+		}
+		for part, whole := range map[price.Kind]price.Kind{price.CacheRead: price.Input, price.CacheWrite: price.Input, price.InputAudio: price.Input,
+			price.Reasoning: price.Output, price.OutputAudio: price.Output} {
+			if femto, ok := rates[part]; ok && femto == 0 && rates[whole] > 0 {
+				delete(rates, part)
+			}
 		}
 		derived(provider, id, rates)
 		if old, twice := tiers[above]; twice && !maps.Equal(old, rates) {

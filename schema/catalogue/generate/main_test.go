@@ -16,7 +16,7 @@ func TestGenerate(t *testing.T) {
 				"last_updated": "2026-01-02", "cost": {"input": 0.049999999999999996, "output": 10.0, "tiers": [{"input": 2, "output": 20, "tier": {"size": 100}}]}},
 			"one": {"limit": {"context": 8, "output": 8}, "cost": {"input": 1, "output": 2, "citation": 3}},
 			"bad name": {}}},
-		"anthropic": {"models": {"claude-x": {"reasoning": true, "structured_output": false, "cost": {"input": 3, "output": 15, "cache_write": 3.75}}}}
+		"anthropic": {"models": {"claude-x": {"reasoning": true, "structured_output": false, "cost": {"input": 3, "output": 15, "cache_read": 0, "cache_write": 3.75}}}}
 	}}`))
 	if err != nil {
 		t.Fatal(err)
