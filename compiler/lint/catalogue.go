@@ -75,7 +75,9 @@ func (l *linter) models() {
 				continue // perhaps what is missing is there, with an error in it
 			}
 			if k.Entry == nil && k.Provider != "" && k.Price == nil {
-				l.unknownModel(m, t, j)
+				if asked[i] { // that nobody may ask for the model is said anyway
+					l.unknownModel(m, t, j)
+				}
 				continue
 			}
 			l.life(m, t, j)
