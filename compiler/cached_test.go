@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -289,5 +290,44 @@ func TestBuildsAtTheSameTimeShareACache(t *testing.T) {
 		if r := <-results; r != nil {
 			same(t, "one of several", want, r)
 		}
+	}
+}
+
+// BenchmarkWarm builds a repository of a thousand tenants in which one file changed; each stage is in milliseconds
+// beside the whole.
+func BenchmarkWarm(b *testing.B) {
+	repo, dir := b.TempDir(), b.TempDir()
+	files := specimen.Company(10_000, "http://127.0.0.1:9000")
+	write(b, repo, files, slices.Sorted(maps.Keys(files)))
+	took := map[string]time.Duration{}
+	once := func(i int) {
+		name := filepath.Join(repo, "tenants", "team-00500", "apis", "api-005003.cue")
+		data := bytes.ReplaceAll(specimen.API(500, 3), []byte(`"10s"`), fmt.Appendf(nil, "%q", fmt.Sprintf("%dms", 5000+i)))
+		if err := os.WriteFile(name, data, 0o644); err != nil {
+			b.Fatal(err)
+		}
+		r, err := compiler.Build(context.Background(), compiler.Options{Dir: repo, Now: now, Tool: "gwc test", Cache: openCache(b, dir)})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if r.Bytes == nil || i > 0 && r.Units.Evaluated != 1 {
+			b.Fatalf("%d units evaluated; findings:\n%s", r.Units.Evaluated, short(r.Report))
+		}
+		if i > 0 {
+			for _, t := range r.Timings {
+				took[t.Stage] += t.Took
+			}
+		}
+	}
+	time.Sleep(3 * time.Second) // Files that are this young are read again.
+	once(0)
+	i := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		i++
+		once(i)
+	}
+	for _, s := range compiler.Stages() {
+		b.ReportMetric(float64(took[s].Microseconds())/1000/float64(b.N), s+"-ms")
 	}
 }

@@ -21,7 +21,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -107,12 +106,10 @@ var stages = []stage{
 	{"load", "gwc_build_load_seconds", func(b *build) (r diag.Report, err error) {
 		fsys := b.options.FS
 		if fsys == nil {
-			// The root closes when nothing can ask for a file any more: Sources reads some when they are needed.
-			root, err := os.OpenRoot(b.options.Dir)
-			if err != nil {
+			// The folder closes when nothing can ask for a file any more: Sources reads some when they are needed.
+			if fsys, err = load.OpenFolder(b.options.Dir); err != nil {
 				return r, err
 			}
-			fsys = root.FS()
 		}
 		if b.options.StopAfter == "load" {
 			b.sources, r, err = load.Load(fsys) // Otherwise check parses, unit by unit.

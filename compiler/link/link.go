@@ -15,6 +15,7 @@ import (
 	"math/bits"
 	"net"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -65,7 +66,7 @@ type linker struct {
 
 // index finds a name among definitions sorted by name.
 func index[T any](list []T, name string, of func(*T) string) int {
-	i, ok := slices.BinarySearchFunc(list, name, func(t T, name string) int { return cmp.Compare(of(&t), name) })
+	i, ok := sort.Find(len(list), func(i int) int { return cmp.Compare(name, of(&list[i])) })
 	if !ok {
 		return ir.Unresolved
 	}

@@ -25,7 +25,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"runtime"
 	"slices"
@@ -87,12 +86,12 @@ type File struct {
 
 // Dir reads and parses the repository in a folder of the machine. Links that lead out of the folder are refused.
 func Dir(name string) (*Sources, diag.Report, error) {
-	root, err := os.OpenRoot(name)
+	folder, err := OpenFolder(name)
 	if err != nil {
 		return nil, diag.Report{}, err
 	}
-	defer root.Close()
-	return Load(root.FS())
+	defer folder.Close()
+	return Load(folder)
 }
 
 // Load reads and parses the repository in a file system, whose Open must not follow links out of it (as that of
@@ -121,6 +120,13 @@ type Known func(path string, stamp Stamp) (Digest, bool)
 // digest known does not have; known may be nil. Otherwise it is as [Load].
 func Open(ctx context.Context, fsys fs.FS, known Known) (*Sources, diag.Report, error) {
 	l := loader{fsys: fsys, known: known, src: &Sources{Oversize: map[string]int64{}, fsys: fsys}}
+	if f, ok := fsys.(*Folder); ok {
+		l.fsys, l.src.fsys = f.FS, f.FS
+		var err error
+		if l.listed, err = list(f.root); err != nil {
+			return nil, diag.Report{}, err
+		}
+	}
 	if err := l.folder(".", 0); err != nil {
 		return nil, diag.Report{}, err
 	}
@@ -148,6 +154,7 @@ func each(ctx context.Context, n int, f func(i int)) error {
 
 type loader struct {
 	fsys   fs.FS
+	listed map[string][]fs.DirEntry // folders whose entries are known
 	known  Known
 	src    *Sources
 	report diag.Report
@@ -171,9 +178,12 @@ func (f *found) cue() bool { return strings.HasSuffix(f.path, ".cue") }
 
 // folder collects the files of a folder and those below it.
 func (l *loader) folder(dir string, depth int) error {
-	entries, err := fs.ReadDir(l.fsys, dir)
-	if err != nil {
-		return err
+	entries, listed := l.listed[dir]
+	if !listed {
+		var err error
+		if entries, err = fs.ReadDir(l.fsys, dir); err != nil {
+			return err
+		}
 	}
 	if dir != "." && slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "cue.mod" }) {
 		return nil // Another module, which is not part of this repository's package.
@@ -231,6 +241,9 @@ func (l *loader) hides(p string) bool {
 }
 
 func (l *loader) file(p string, e fs.DirEntry) error {
+	if e, ok := e.(plain); ok {
+		return l.plain(p, e.stamp)
+	}
 	info, err := fs.Stat(l.fsys, p)
 	if e.Type()&fs.ModeSymlink != 0 && (err != nil || !info.Mode().IsRegular() || l.leaves(p)) {
 		l.report.Add(badLink(p))
@@ -239,10 +252,23 @@ func (l *loader) file(p string, e fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() || l.full {
+	if !info.Mode().IsRegular() {
 		return nil
 	}
-	f := &found{path: p, size: info.Size(), stamp: StampOf(info)}
+	s := StampOf(info)
+	s.Size = info.Size()
+	return l.plain(p, s)
+}
+
+// plain takes a plain file.
+func (l *loader) plain(p string, s Stamp) error {
+	if l.full {
+		return nil
+	}
+	f := &found{path: p, size: s.Size, stamp: s}
+	if s.Inode == 0 {
+		f.stamp = Stamp{} // Its size alone says nothing.
+	}
 	switch {
 	case len(l.found) == MaxFiles || l.total+f.size > MaxTotal:
 		l.report.Add(tooMuch(p))

@@ -133,7 +133,16 @@ func (l *lowerer) tenants() {
 }
 
 func (l *lowerer) apis() {
-	for i, name := range sorted(l.c.APIs) {
+	names := sorted(l.c.APIs)
+	routes := len(l.p.Routes)
+	for _, a := range l.c.APIs {
+		if doc := l.docs.ByFile[a.OpenAPI]; doc != nil {
+			routes += len(doc.Operations) * max(1, len(a.Hosts))
+		}
+	}
+	l.p.APIs = make([]ir.API, 0, len(names))
+	l.p.Routes = slices.Grow(l.p.Routes, routes-len(l.p.Routes))
+	for i, name := range names {
 		in := l.c.APIs[name]
 		out := ir.API{Name: name, Owner: ir.To(in.Owner), BasePath: strings.TrimRight(in.BasePath, "/"),
 			Hosts: slices.Compact(slices.Sorted(slices.Values(in.Hosts))), Upstream: ir.To(in.Upstream), Document: in.OpenAPI}

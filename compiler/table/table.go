@@ -9,9 +9,9 @@ package table
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -31,10 +31,22 @@ const (
 // unresolved references, to find collisions; the artifact is then of no use.
 func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 	var report diag.Report
-	routes := slices.Clone(p.Routes)
-	slices.SortFunc(routes, func(a, b ir.Route) int {
-		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Host, b.Host))
+	// Routes are sorted by their indices: they are large, and most are in order already.
+	order := make([]int, len(p.Routes))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		x, y := &p.Routes[a], &p.Routes[b]
+		if c := strings.Compare(x.ID, y.ID); c != 0 {
+			return c
+		}
+		return strings.Compare(x.Host, y.Host)
 	})
+	routes := make([]ir.Route, len(order))
+	for i, at := range order {
+		routes[i] = p.Routes[at]
+	}
 	patterns := make([]match.Pattern, len(routes))
 	for i := range routes {
 		r := &routes[i]

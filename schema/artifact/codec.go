@@ -77,8 +77,8 @@ func ParseDigest(s string) (d Digest, err error) {
 }
 
 // modes returns how CBOR is written and read. The options are constants, so it cannot fail.
-func modes() (cbor.EncMode, cbor.DecMode) {
-	enc, err := cbor.CoreDetEncOptions().EncMode()
+func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
+	enc, err := cbor.CoreDetEncOptions().UserBufferEncMode()
 	if err != nil {
 		panic(err)
 	}
@@ -110,25 +110,31 @@ func Encode(a *Artifact) ([]byte, error) {
 
 func encode(a *Artifact) ([]byte, error) {
 	enc, _ := modes()
-	content, err := enc.Marshal(a)
-	if err != nil {
+	// The content is written behind room for the header, into memory for what most artifacts take: growing and copying
+	// is most of the work else.
+	var b bytes.Buffer
+	b.Grow(4096 + 256*len(a.Routes) + 128*len(a.Provenance.Sources))
+	b.Write(make([]byte, headerSize))
+	if err := enc.MarshalToBuffer(a, &b); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrContent, err)
 	}
-	return frame(Format, Runtime, content)
+	return seal(Format, Runtime, b.Bytes())
 }
 
 // frame puts header, digest and an empty place for signatures around the content.
 func frame(format, runtime uint16, content []byte) ([]byte, error) {
-	size := headerSize + len(content) + sha256.Size + 4 + MaxSignatures // which may come later
-	if size > MaxSize {
+	return seal(format, runtime, append(make([]byte, headerSize, headerSize+len(content)+sha256.Size+4), content...))
+}
+
+// seal writes the header into the room before the content, and digest and an empty place for signatures behind it.
+func seal(format, runtime uint16, b []byte) ([]byte, error) {
+	if size := len(b) + sha256.Size + 4 + MaxSignatures; size > MaxSize { // signatures may come later
 		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, size, MaxSize)
 	}
-	b := make([]byte, 0, size)
-	b = append(b, magic...)
-	b = binary.BigEndian.AppendUint16(b, format)
-	b = binary.BigEndian.AppendUint16(b, runtime)
-	b = binary.BigEndian.AppendUint64(b, uint64(len(content)))
-	b = append(b, content...)
+	copy(b, magic)
+	binary.BigEndian.PutUint16(b[4:], format)
+	binary.BigEndian.PutUint16(b[6:], runtime)
+	binary.BigEndian.PutUint64(b[8:], uint64(len(b)-headerSize))
 	d := sha256.Sum256(b)
 	b = append(b, d[:]...)
 	return binary.BigEndian.AppendUint32(b, 0), nil

@@ -31,6 +31,7 @@ type Conflict struct {
 // node is the table while it grows.
 type node struct {
 	static map[string]*node
+	sorted []string     // the labels of static, once the tree is complete
 	mixed  []*mixedEdge // sorted by compareMixed when the tree is complete
 	param  *node
 	wild   *node
@@ -158,7 +159,7 @@ func (n *node) at(segs []segment) *node {
 
 // children calls f for each child, in the order of the flat table.
 func (n *node) children(f func(*node)) {
-	for _, label := range n.labels() {
+	for _, label := range n.sorted {
 		f(n.static[label])
 	}
 	for _, m := range n.mixed {
@@ -174,8 +175,24 @@ func (n *node) children(f func(*node)) {
 
 // labels returns the static edges by hash, then text.
 func (n *node) labels() []string {
-	l := slices.Collect(maps.Keys(n.static))
-	slices.SortFunc(l, compareHashed(hashSegment))
+	if len(n.static) < 2 {
+		return slices.Collect(maps.Keys(n.static))
+	}
+	type hashed struct {
+		hash  uint32
+		label string
+	}
+	all := make([]hashed, 0, len(n.static))
+	for label := range n.static {
+		all = append(all, hashed{hashSegment([]byte(label)), label})
+	}
+	slices.SortFunc(all, func(a, b hashed) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), strings.Compare(a.label, b.label))
+	})
+	l := make([]string, len(all))
+	for i := range all {
+		l[i] = all[i].label
+	}
 	return l
 }
 
@@ -186,6 +203,7 @@ func compareHashed(hash func([]byte) uint32) func(a, b string) int {
 }
 
 func (n *node) sort() {
+	n.sorted = n.labels()
 	slices.SortFunc(n.mixed, func(a, b *mixedEdge) int { return compareMixed(a.lits, b.lits) })
 	slices.SortFunc(n.leaves, func(a, b leaf) int { return cmp.Compare(a.method, b.method) })
 	n.children((*node).sort)
@@ -394,7 +412,7 @@ func flatten(patterns []Pattern, trees map[string]*tree, methods []string) Table
 	for _, n := range order {
 		var rec [nodeWidth]uint32
 		rec[nodeStatic] = uint32(len(t.Edges) / hashWidth)
-		for _, label := range n.labels() {
+		for _, label := range n.sorted {
 			s := t.intern(pool, label)
 			t.Edges = append(t.Edges, hashSegment([]byte(label)), s[0], s[1], number[n.static[label]])
 		}
