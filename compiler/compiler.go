@@ -55,6 +55,9 @@ type Options struct {
 	Revision string
 	// Cache keeps results of units and documents on disk for the next build. It may be nil.
 	Cache *cache.Cache
+	// Environment is the environment whose overlays count; "" is none. Where there is no such environment, Build returns
+	// a [load.EnvironmentError].
+	Environment string
 	// Documents keeps parsed OpenAPI files for the next build. It may be nil.
 	Documents *openapi.Cache
 }
@@ -112,7 +115,7 @@ var stages = []stage{
 			}
 		}
 		if b.options.StopAfter == "load" {
-			b.sources, r, err = load.Load(fsys) // Otherwise check parses, unit by unit.
+			b.sources, r, err = load.LoadIn(fsys, b.options.Environment) // Otherwise check parses, unit by unit.
 			return r, err
 		}
 		var known load.Known
@@ -120,7 +123,7 @@ var stages = []stage{
 			b.tree = b.options.Cache.Tree(b.options.Dir)
 			known = b.tree.Known
 		}
-		b.sources, r, err = load.Open(b.ctx, fsys, known)
+		b.sources, r, err = load.Open(b.ctx, fsys, b.options.Environment, known)
 		return r, err
 	}, func(*build) bool { return true }},
 	{"check", "gwc_build_check_seconds", func(b *build) (r diag.Report, err error) {

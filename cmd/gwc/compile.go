@@ -21,6 +21,7 @@ import (
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/compiler"
 	"github.com/gwc-dev/gwc/compiler/cache"
+	"github.com/gwc-dev/gwc/compiler/load"
 	"github.com/gwc-dev/gwc/compiler/openapi"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
@@ -63,7 +64,7 @@ func (r *repository) root() (string, error) {
 }
 
 func isRoot(dir string) bool {
-	for _, f := range []string{"cue.mod", "gateway.cue"} {
+	for _, f := range []string{"cue.mod", "gateway.cue", "gateway.yaml", "gateway.yml", "gateway.json"} {
 		if _, err := os.Stat(filepath.Join(dir, f)); err == nil {
 			return true
 		}
@@ -95,6 +96,7 @@ type compiling struct {
 	maxErrors int
 	color     string
 	newFrom   string
+	env       string
 	flags     *pflag.FlagSet // that were bound; nil in commands with formats of their own
 	actions   bool           // the command reports to GitHub Actions where it runs there
 
@@ -111,6 +113,7 @@ func (c *compiling) bind(fs *pflag.FlagSet) {
 	c.repository.bind(fs)
 	fs.StringVar(&c.now, "now", "", "judge expiries as of `TIME` (2006-01-02 or RFC 3339) instead of the clock")
 	fs.StringArrayVar(&c.formats, "format", nil, "write findings as `FORMAT`: "+strings.Join(render.Formats(), ", ")+"; to a file as in sarif=FILE; may be repeated")
+	fs.StringVar(&c.env, "env", "", "add the overlays of the environment `ENV`: env/ENV.cue, env/ENV/ and those of tenants")
 	fs.BoolVar(&c.strict, "strict", false, "fail on warnings")
 	fs.BoolVar(&c.noCache, "no-cache", false, "work out everything anew, and keep nothing for the next build")
 	fs.IntVar(&c.maxErrors, "max-errors", 20, "show at most `N` errors (0: all)")
@@ -224,14 +227,17 @@ func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string
 	ctx, stop := serve.Signals(ctx)
 	defer stop()
 	res, err := compiler.Build(ctx, compiler.Options{
-		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(),
+		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(), Environment: c.env,
 	})
 	c.endCache()
 	var path *fs.PathError
+	var environment *load.EnvironmentError
 	switch {
 	case ctx.Err() != nil:
 		return nil, interrupted(ctx)
 	case err == nil:
+	case errors.As(err, &environment):
+		return nil, &exit{code: serve.Usage, err: err, hints: []string{"--env chooses one; without it no overlay counts"}}
 	case errors.Is(err, compiler.ErrStage):
 		return nil, usage("there is no stage %q: the stages are %s", stopAfter, strings.Join(compiler.Stages(), ", "))
 	case errors.Is(err, artifact.ErrTooLarge):

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gwc-dev/gwc/cmd/gwc/plan/revision"
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
+	"github.com/gwc-dev/gwc/compiler/load"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -39,6 +40,12 @@ func (c *compiling) onlyNew(ctx context.Context, r *compiled, now time.Time, s s
 	}
 	c.files = files
 	base, err := c.compile(ctx, now, "table")
+	if e := (*load.EnvironmentError)(nil); errors.As(err, &e) {
+		env := c.env // It is new itself.
+		c.env = ""
+		base, err = c.compile(ctx, now, "table")
+		c.env = env
+	}
 	c.files = nil
 	if err != nil {
 		return err

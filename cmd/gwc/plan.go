@@ -24,6 +24,7 @@ import (
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/compiler"
 	"github.com/gwc-dev/gwc/compiler/diff"
+	"github.com/gwc-dev/gwc/compiler/load"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
 	"github.com/gwc-dev/gwc/schema/release"
@@ -247,7 +248,13 @@ func (p *planning) buildBase(ctx context.Context, files fs.FS, what string, s st
 	}
 	began := time.Now()
 	// Expiries are judged of the working tree only: nobody can change what a base says of them.
-	res, err := compiler.Build(ctx, compiler.Options{FS: files, Tool: release.Tool, Documents: &p.documents, Cache: p.results()})
+	options := compiler.Options{FS: files, Tool: release.Tool, Documents: &p.documents, Cache: p.results(), Environment: p.env}
+	res, err := compiler.Build(ctx, options)
+	if e := (*load.EnvironmentError)(nil); errors.As(err, &e) {
+		s.say("%s has no environment %q: its files are taken without overlays", what, p.env)
+		options.Environment = ""
+		res, err = compiler.Build(ctx, options)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return diff.Side{}, "", unreachable(ctx.Err())

@@ -229,7 +229,7 @@ func TestFilesAreKnownByTheirStamps(t *testing.T) {
 		t.Helper()
 		tree := openAt(t, dir).Tree(repo)
 		tree.began = began
-		src, _, err := load.Open(t.Context(), os.DirFS(repo), func(path string, s load.Stamp) (load.Digest, bool) {
+		src, _, err := load.Open(t.Context(), os.DirFS(repo), "", func(path string, s load.Stamp) (load.Digest, bool) {
 			asked++
 			d, ok := tree.Known(path, s)
 			if ok {
@@ -281,7 +281,7 @@ func TestAFileThatChangesDuringABuildIsAnError(t *testing.T) {
 	if err := os.WriteFile(file, []byte("package gateway\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	src, _, err := load.Open(t.Context(), os.DirFS(repo), func(string, load.Stamp) (load.Digest, bool) {
+	src, _, err := load.Open(t.Context(), os.DirFS(repo), "", func(string, load.Stamp) (load.Digest, bool) {
 		return sha256.Sum256([]byte("what stood there when the build began")), true
 	})
 	if err != nil {

@@ -170,21 +170,23 @@ func (b *bench) instance(u *load.Unit) (*build.Instance, error) {
 
 // unit is what was found in a unit.
 type unit struct {
-	tenant string
-	files  map[string]*ast.File
-	report diag.Report
-	root   *node            // nil if the unit could not be evaluated
-	places map[string]place // by joined data path
-	broken bool             // something is missing in root that no report has a path of
-	unfit  []string         // joined paths of the definitions with errors in them
-	first  string           // the first file
+	tenant  string
+	files   map[string]*ast.File
+	sources map[string]*load.File
+	report  diag.Report
+	root    *node            // nil if the unit could not be evaluated
+	places  map[string]place // by joined data path
+	broken  bool             // something is missing in root that no report has a path of
+	unfit   []string         // joined paths of the definitions with errors in them
+	first   string           // the first file
 }
 
 // check evaluates a unit whose files are parsed; report is what parsing found.
 func (b *bench) check(src *load.Unit, report diag.Report) *unit {
-	u := &unit{tenant: src.Tenant, files: map[string]*ast.File{}, places: map[string]place{}, broken: src.Broken, report: report}
-	for _, f := range src.Files {
-		u.files[f.Path] = f.Syntax
+	u := &unit{tenant: src.Tenant, files: map[string]*ast.File{}, sources: map[string]*load.File{}, places: map[string]place{}, broken: src.Broken, report: report}
+	for i := range src.Files {
+		f := &src.Files[i]
+		u.files[f.Path], u.sources[f.Path] = f.Syntax, f
 	}
 	if src.Broken || len(src.Files) == 0 {
 		return u // What is missing would be missed in what is left.

@@ -34,7 +34,7 @@ func (u *unit) imports(src *load.Unit) (found bool) {
 			u.report.Add(diag.Diagnostic{
 				Code:    codeImport,
 				Summary: fmt.Sprintf("import %q cannot be resolved", path),
-				Primary: diag.Label{Span: spanOf(spec.Path)},
+				Primary: diag.Label{Span: u.span(spec.Path)},
 				Notes:   []string{importable},
 			})
 		}
@@ -131,6 +131,10 @@ func (w *walker) conflict(d *diag.Diagnostic, e errors.Error, name string) {
 	}
 	if len(texts) == 2 && !d.Primary.Secret {
 		d.Summary = fmt.Sprintf("%s has two values, %s and %s", name, texts[0], texts[1])
+	}
+	if i := slices.IndexFunc(spans, func(s diag.Span) bool { return load.Overlays(s.File) }); i >= 0 {
+		d.Help = []string{"an overlay gives what the other files leave open: leave the field out there, or write its value as a default, such as *\"2s\" | string"}
+		spans[0], spans[i] = spans[i], spans[0]
 	}
 	for i, s := range spans {
 		if i == 0 {
@@ -278,10 +282,10 @@ func (w *walker) syntax(s diag.Span) (diag.Span, ast.Node, bool) {
 	}
 	in := w.inFile(s.File)
 	if f, ok := in.fields[s.Start.Offset]; ok {
-		return spanOf(f.Label), f, true
+		return w.unit.span(f.Label), f, true
 	}
 	if n, ok := in.exprs[s.Start.Offset]; ok {
-		return spanOf(n), n, true
+		return w.unit.span(n), n, true
 	}
 	return s, nil, true
 }

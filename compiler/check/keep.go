@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/gwc-dev/gwc/compiler/load"
@@ -83,7 +84,7 @@ func (k *Keep) inputs(src *load.Sources, u *load.Unit) *Inputs {
 	in := &Inputs{Tool: k.Tool, Tenant: u.Tenant, Missing: u.Broken}
 	for _, f := range u.Files {
 		d, _ := src.Digest(f.Path)
-		in.Files = append(in.Files, Input{f.Path, d})
+		in.Files = append(in.Files, Input{strings.Join(append([]string{f.Path}, f.Share...), "\x00"), d})
 	}
 	return in
 }

@@ -133,6 +133,10 @@ func (w *walker) labelText(v cue.Value, name string) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	at := w.unit.span(src.Label)
+	if text, ok := plainKey(w.unit.sources[at.File], at, name); ok {
+		return text, true
+	}
 	switch l := src.Label.(type) {
 	case *ast.Ident:
 		return name, true

@@ -360,9 +360,21 @@ func (w *walker) rewrite(d *diag.Diagnostic, v cue.Value, title, text string) {
 	if f, ok := src.(*ast.Field); ok {
 		src = f.Value
 	}
-	if lit, ok := src.(*ast.BasicLit); ok && strings.HasPrefix(lit.Value, `"`) && !strings.HasPrefix(lit.Value, `"""`) {
-		d.Fixes = []diag.Fix{{Title: title, Safe: true, Edits: []diag.Edit{{Span: spanOf(lit), New: strconv.Quote(text)}}}}
+	lit, ok := src.(*ast.BasicLit)
+	if !ok {
+		return
 	}
+	at := w.unit.span(lit)
+	written := strconv.Quote(text)
+	if f := w.unit.sources[at.File]; f != nil && f.Ends != nil {
+		old, _ := v.String()
+		if written, ok = plainText(f, at, old, text); !ok {
+			return
+		}
+	} else if !strings.HasPrefix(lit.Value, `"`) || strings.HasPrefix(lit.Value, `"""`) {
+		return
+	}
+	d.Fixes = []diag.Fix{{Title: title, Safe: true, Edits: []diag.Edit{{Span: at, New: written}}}}
 }
 
 func (w *walker) wrongText(v cue.Value, is, wrong string, t *language.Type, f *language.Field) {

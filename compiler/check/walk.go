@@ -324,9 +324,9 @@ func (w *walker) where(v cue.Value) place {
 	if _, ok := w.unit.files[src.Pos().Filename()]; !ok {
 		return w.at
 	}
-	if _, ok := src.(*ast.Field); !ok {
-		// Of several structs that make a field CUE may name the value alone.
-		if label, ok := lastLabel(v); ok {
+	if label, ok := lastLabel(v); ok {
+		if f, ok := src.(*ast.Field); !ok || !labelled(f, label) {
+			// Of several structs that make a field CUE may name the value alone, or the first field in it.
 			f := w.inFile(src.Pos().Filename()).values[src.Pos().Offset()]
 			if f != nil && labelled(f, label) {
 				src = f
@@ -334,9 +334,9 @@ func (w *walker) where(v cue.Value) place {
 		}
 	}
 	if f, ok := src.(*ast.Field); ok {
-		return place{key: spanOf(f.Label), value: spanOf(f.Value)}
+		return place{key: w.unit.span(f.Label), value: w.unit.span(f.Value)}
 	}
-	s := spanOf(src)
+	s := w.unit.span(src)
 	return place{key: s, value: s}
 }
 

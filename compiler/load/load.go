@@ -1,7 +1,7 @@
 // Package load reads a repository: the only stage of the compiler that touches files.
 //
-// A tree of files enters; [Sources] leaves: CUE files sorted into units, and every YAML and JSON file by name, because
-// an OpenAPI document may refer to others and no later stage may read. What a file holds beyond its syntax is not this
+// A tree of files enters; [Sources] leaves: configuration in CUE, YAML and JSON sorted into units, and every YAML and JSON
+// file by name, because an OpenAPI document may refer to others and no later stage may read. What a file holds beyond its syntax is not this
 // package's business.
 //
 // [Load] reads and parses everything. [Open] does no more than it must: a file whose digest is known from an earlier
@@ -60,6 +60,9 @@ type Sources struct {
 	Units []Unit
 	// Oversize holds the size of YAML and JSON files that were not read because they are larger than MaxDocument.
 	Oversize map[string]int64
+	// Environments holds the environments that the repository has, by name. Overlays of the one that was chosen are
+	// among the files of Units too.
+	Environments []Environment
 
 	fsys  fs.FS
 	files contents
@@ -77,11 +80,18 @@ type Unit struct {
 	Parsed bool
 }
 
-// File is a CUE file. Data and Syntax are there once its unit is parsed.
+// File is a file of the configuration. Data, Syntax and Ends are there once its unit is parsed.
 type File struct {
-	Path   string
-	Data   []byte
+	Path string
+	Data []byte
+	// Syntax is what the file says as CUE. Places in it are those of the file, in whatever form it is written.
 	Syntax *ast.File
+	// Ends holds where the keys and scalars of a YAML or JSON file end, by where they begin, in bytes; a file in CUE
+	// has none: its syntax tree knows.
+	Ends map[int]int
+	// Share names what of an overlay counts for the unit: fields at the top, and objects in them as field and name with
+	// a NUL between; "" is what belongs to no object. It is nil for a file that counts as a whole.
+	Share []string
 }
 
 // Dir reads and parses the repository in a folder of the machine. Links that lead out of the folder are refused.
@@ -97,8 +107,12 @@ func Dir(name string) (*Sources, diag.Report, error) {
 // Load reads and parses the repository in a file system, whose Open must not follow links out of it (as that of
 // [os.Root]). What is wrong with the repository is in the report, and Sources holds the rest; the error is what the
 // machine got wrong.
-func Load(fsys fs.FS) (*Sources, diag.Report, error) {
-	src, report, err := Open(context.Background(), fsys, nil)
+func Load(fsys fs.FS) (*Sources, diag.Report, error) { return LoadIn(fsys, "") }
+
+// LoadIn is [Load] with the overlays of an environment; "" is none. The error is an [EnvironmentError] where there is no
+// such environment.
+func LoadIn(fsys fs.FS, environment string) (*Sources, diag.Report, error) {
+	src, report, err := Open(context.Background(), fsys, environment, nil)
 	if err != nil {
 		return nil, diag.Report{}, err
 	}
@@ -117,9 +131,9 @@ func Load(fsys fs.FS) (*Sources, diag.Report, error) {
 type Known func(path string, stamp Stamp) (Digest, bool)
 
 // Open finds the files of a repository and sorts them into units, which are not parsed. It reads the files whose
-// digest known does not have; known may be nil. Otherwise it is as [Load].
-func Open(ctx context.Context, fsys fs.FS, known Known) (*Sources, diag.Report, error) {
-	l := loader{fsys: fsys, known: known, src: &Sources{Oversize: map[string]int64{}, fsys: fsys}}
+// digest known does not have; known may be nil. Otherwise it is as [LoadIn].
+func Open(ctx context.Context, fsys fs.FS, environment string, known Known) (*Sources, diag.Report, error) {
+	l := loader{fsys: fsys, env: environment, known: known, src: &Sources{Oversize: map[string]int64{}, fsys: fsys}}
 	if f, ok := fsys.(*Folder); ok {
 		l.fsys, l.src.fsys = f.FS, f.FS
 		var err error
@@ -133,7 +147,9 @@ func Open(ctx context.Context, fsys fs.FS, known Known) (*Sources, diag.Report, 
 	if err := l.read(ctx); err != nil {
 		return nil, diag.Report{}, err
 	}
-	l.sort()
+	if err := l.sort(); err != nil {
+		return nil, diag.Report{}, err
+	}
 	return l.src, l.report, nil
 }
 
@@ -155,6 +171,7 @@ func each(ctx context.Context, n int, f func(i int)) error {
 type loader struct {
 	fsys   fs.FS
 	listed map[string][]fs.DirEntry // folders whose entries are known
+	env    string
 	known  Known
 	src    *Sources
 	report diag.Report
@@ -338,46 +355,64 @@ func (l *loader) read(ctx context.Context) error {
 
 // looksInto reports whether the loader itself needs to see what a file holds.
 func (l *loader) looksInto(f *found) bool {
+	if env, ok := environmentOf(f.path); ok {
+		return env == l.env
+	}
+	_, ok := unitOf(f.path)
 	if f.cue() {
-		_, ok := unitOf(f.path)
 		return !ok
 	}
-	return mayBeAlien(f.path)
+	return (ok || path.Dir(f.path) == "tenants") && f.size <= MaxCUE && !namedAsDocument(f.path)
 }
 
 // sort puts what was found where it belongs.
-func (l *loader) sort() {
+func (l *loader) sort() error {
 	slices.SortFunc(l.found, func(a, b *found) int { return cmp.Compare(a.path, b.path) })
 	l.src.files.take(l.found)
 	units := map[string]*Unit{}
 	for _, f := range l.found {
-		if !f.cue() {
-			l.alien(f)
-			continue
-		}
 		if strings.HasSuffix(f.path, "_tool.cue") || strings.HasSuffix(f.path, "_test.cue") {
 			continue // Commands and tests of CUE's own, which are not part of a package.
+		}
+		if env, ok := environmentOf(f.path); ok {
+			l.overlay(f, env)
+			continue
 		}
 		tenant, ok := unitOf(f.path)
 		if !ok {
 			l.stray(f)
 			continue
 		}
+		large := f.size > MaxCUE
+		if !f.cue() {
+			k, problems := kindOf(f.path, f.data)
+			l.report.Add(problems...)
+			if k != configuration {
+				continue
+			}
+			if large {
+				l.report.Add(tooLarge(f.path, f.size))
+			}
+		}
 		u := units[tenant]
 		if u == nil {
 			u = &Unit{Tenant: tenant}
 			units[tenant] = u
 		}
-		if f.size > MaxCUE {
+		if large {
 			u.Broken = true
 			continue
 		}
 		u.Files = append(u.Files, File{Path: f.path})
 	}
+	if err := l.choose(units); err != nil {
+		return err
+	}
 	for _, u := range units {
 		l.src.Units = append(l.src.Units, *u)
 	}
 	slices.SortFunc(l.src.Units, func(a, b Unit) int { return cmp.Compare(a.Tenant, b.Tenant) })
+	return nil
 }
 
 // Parse returns a unit with its files' syntax trees, and what is wrong with their syntax. A unit that is parsed is
@@ -394,7 +429,7 @@ func (s *Sources) Parse(u Unit) (Unit, diag.Report) {
 			out.Broken = true // Err says why.
 			continue
 		}
-		syntax, problems := parse(f.Path, data)
+		syntax, ends, problems := parseAny(f.Path, data)
 		report.Add(problems...)
 		if syntax == nil {
 			out.Broken = true
@@ -405,12 +440,15 @@ func (s *Sources) Parse(u Unit) (Unit, diag.Report) {
 			out.Broken = true
 			continue
 		}
-		out.Files = append(out.Files, File{Path: f.Path, Data: data, Syntax: syntax})
+		if f.Share != nil {
+			part(syntax, f.Share)
+		}
+		out.Files = append(out.Files, File{Path: f.Path, Data: data, Syntax: syntax, Ends: ends, Share: f.Share})
 	}
 	return out, report
 }
 
-// unitOf returns the unit that a CUE file belongs to, if to any.
+// unitOf returns the unit that a file belongs to, if to any.
 func unitOf(p string) (tenant string, ok bool) {
 	parts := strings.Split(p, "/")
 	switch {

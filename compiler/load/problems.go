@@ -285,20 +285,29 @@ func checkPackage(name string, syntax *ast.File) (diag.Diagnostic, bool) {
 	}, false
 }
 
-// stray reports a CUE file that lies in no unit.
+// stray reports configuration that lies in no unit: a file that says that it belongs to the gateway, and has no effect.
 func (l *loader) stray(f *found) {
-	syntax, _ := parse(f.path, f.data)
-	if syntax == nil || syntax.PackageName() != packageName {
-		return // Not ours.
-	}
 	at := diag.Span{File: f.path, Start: diag.Pos{Line: 1, Col: 1}, End: diag.Pos{Line: 1, Col: 1}}
-	for _, d := range syntax.Decls {
-		if p, ok := d.(*ast.Package); ok {
-			at = span(f.path, p.Name)
+	folder, _, _ := strings.Cut(f.path, "/")
+	if !f.cue() {
+		if folder != "tenants" || len(f.data) > MaxCUE {
+			return // Not ours.
+		}
+		if k, _ := kindOf(f.path, f.data); k != configuration {
+			return
+		}
+	} else {
+		syntax, _ := parse(f.path, f.data)
+		if syntax == nil || syntax.PackageName() != packageName {
+			return // Not ours.
+		}
+		for _, d := range syntax.Decls {
+			if p, ok := d.(*ast.Package); ok {
+				at = span(f.path, p.Name)
+			}
 		}
 	}
-	switch folder, _, _ := strings.Cut(f.path, "/"); folder {
-	case "env", "tests":
+	if folder == "tests" {
 		if l.said[folder] {
 			return
 		}
@@ -312,53 +321,22 @@ func (l *loader) stray(f *found) {
 			Primary: diag.Label{Span: at},
 			Help:    []string{"move the files out of the repository until a later version of gwc"},
 		})
-	default:
-		l.report.Add(diag.Diagnostic{
-			Code:     codeStray,
-			Severity: diag.Warning,
-			Summary:  fmt.Sprintf("file %q is of package %q but lies where gwc does not look", f.path, packageName),
-			Primary:  diag.Label{Span: at},
-			Notes:    []string{"files lie in the root folder, below platform/, or below tenants/<tenant>/"},
-		})
-	}
-}
-
-// configuration holds the fields by which a YAML or JSON file is known to be meant as configuration.
-var configuration = []string{"gateway", "providers", "models", "upstreams", "apis", "tenants"}
-
-// mayBeAlien reports whether a YAML or JSON file lies where configuration does.
-func mayBeAlien(p string) bool {
-	dir := path.Dir(p)
-	return (dir == "." || dir == "platform") && path.Ext(p) != ".json"
-}
-
-// alien reports a YAML or JSON file that holds configuration in place of a CUE file.
-func (l *loader) alien(f *found) {
-	if !mayBeAlien(f.path) {
 		return
 	}
-	rest := f.data
-	for offset := 0; len(rest) > 0; {
-		line, after, _ := bytes.Cut(rest, []byte{'\n'})
-		if key, _, ok := bytes.Cut(line, []byte{':'}); ok {
-			for _, c := range configuration {
-				if string(key) != c {
-					continue
-				}
-				l.report.Add(diag.Diagnostic{
-					Code:    codeNotYet,
-					Summary: "configuration in YAML is part of the language but not built yet",
-					Primary: diag.Label{Span: diag.Span{
-						File: f.path, Start: position(f.data, offset), End: position(f.data, offset+len(key)),
-					}},
-					Help: []string{fmt.Sprintf("write it as CUE: %s", strings.TrimSuffix(f.path, path.Ext(f.path))+".cue")},
-				})
-				return
-			}
-		}
-		offset += len(line) + 1
-		rest = after
+	d := diag.Diagnostic{
+		Code:    codeStray,
+		Summary: fmt.Sprintf("file %q belongs to the gateway but lies where gwc does not look", f.path),
+		Primary: diag.Label{Span: at},
+		Notes:   []string{"files lie in the root folder, below platform/, below tenants/<tenant>/, or below env/"},
+		Help:    []string{"move it to where its fields belong, or into a folder named testdata if gwc shall not read it"},
 	}
+	if folder == "tenants" {
+		name := strings.TrimSuffix(path.Base(f.path), path.Ext(f.path))
+		d.Help = []string{fmt.Sprintf("move it to tenants/%s/tenant%s", name, path.Ext(f.path))}
+	} else if near, ok := diag.Nearest(folder, []string{"platform", "tenants", "env"}); ok {
+		d.Primary.Text = fmt.Sprintf("did you mean the folder %q?", near)
+	}
+	l.report.Add(d)
 }
 
 // vendoredDir is where `gwc init` puts the language, for plain `cue vet` and editors.

@@ -8,6 +8,7 @@ package lower
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
@@ -202,7 +203,7 @@ func (l *lowerer) labels(api string, in *check.API, doc *openapi.Document) {
 			at := slices.IndexFunc(doc.Operations, func(o openapi.Operation) bool { return o.ID == best })
 			d.Primary.Text = fmt.Sprintf("did you mean %q?", best)
 			d.Secondary = []diag.Label{{Span: doc.Operations[at].IDSpan, Text: fmt.Sprintf("operation %q is here", best)}}
-			d.Fixes = []diag.Fix{{Title: fmt.Sprintf("name operation %q", best), Edits: []diag.Edit{{Span: d.Primary.Span, New: quoteLabel(best)}}}}
+			d.Fixes = []diag.Fix{{Title: fmt.Sprintf("name operation %q", best), Edits: []diag.Edit{{Span: d.Primary.Span, New: quoteLabel(d.Primary.Span.File, best)}}}}
 		} else if len(ids) > 0 {
 			d.Notes = []string{"operations of " + fmt.Sprintf("%q", doc.File) + ": " + some(ids)}
 		}
@@ -210,8 +211,11 @@ func (l *lowerer) labels(api string, in *check.API, doc *openapi.Document) {
 	}
 }
 
-// quoteLabel writes a name as a label of CUE.
-func quoteLabel(s string) string {
+// quoteLabel writes a name as a label of CUE, or as a key of YAML or JSON.
+func quoteLabel(file, s string) string {
+	if path.Ext(file) != ".cue" {
+		return fmt.Sprintf("%q", s)
+	}
 	for i, c := range s {
 		if !(c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || i > 0 && '0' <= c && c <= '9') {
 			return fmt.Sprintf("%q", s)

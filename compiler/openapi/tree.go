@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"sort"
 	"sync"
-	"unicode/utf8"
 
+	"github.com/gwc-dev/gwc/compiler/yamltext"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -216,20 +216,9 @@ func lineStarts(src []byte) []int32 {
 
 // validText returns the fault of a file that is not UTF-8, or nil.
 func validText(src []byte) *fault {
-	if utf8.Valid(src) {
+	off, help := yamltext.Invalid(src)
+	if off < 0 {
 		return nil
-	}
-	off := 0
-	for {
-		r, n := utf8.DecodeRune(src[off:])
-		if r == utf8.RuneError && n <= 1 {
-			break
-		}
-		off += n
-	}
-	help := ""
-	if bytes.HasPrefix(src, []byte{0xff, 0xfe}) || bytes.HasPrefix(src, []byte{0xfe, 0xff}) {
-		help = "save the file as UTF-8; it looks like UTF-16"
 	}
 	return &fault{code: codeSyntax, summary: "the file is not UTF-8 text", at: extent{int32(off), int32(off + 1)}, help: help}
 }
