@@ -21,11 +21,14 @@ func newInspect(s streams) *cobra.Command {
 	var asJSON, routes, provenance bool
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "Show what an artifact holds",
+		Short: "Show what an artifact, or a plan's file, holds",
 		Args:  arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if routes && provenance {
 				return usage("--routes and --provenance exclude each other")
+			}
+			if isPlan(args[0]) {
+				return inspectPlan(args[0], asJSON, s.out)
 			}
 			a, d, b, err := openBytes(args[0])
 			if err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gwc-dev/gwc/cmd/gwc/plan"
+	"github.com/gwc-dev/gwc/cmd/gwc/plan/gwp"
 	"github.com/gwc-dev/gwc/cmd/gwc/plan/revision"
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/cmd/serve"
@@ -26,6 +27,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/diff"
 	"github.com/gwc-dev/gwc/compiler/load"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/sign"
 	"github.com/gwc-dev/gwc/schema/diag"
 	"github.com/gwc-dev/gwc/schema/release"
 )
@@ -43,6 +45,8 @@ type planning struct {
 	failOn   []string
 	exitCode bool
 	calls    []string
+	output   string
+	sign     []string
 }
 
 func newPlan(s streams) *cobra.Command {
@@ -68,6 +72,8 @@ Exit codes: 3 where --fail-on refuses; 2 where there are changes, with --exit-co
 	f.StringSliceVar(&p.failOn, "fail-on", nil, "exit with 3 where there is a change of a `CLASS`: breaking, security, behaviour, cost, neutral; may be a list")
 	f.BoolVar(&p.exitCode, "exit-code", false, "exit with 2 where there are changes")
 	f.StringArrayVar(&p.calls, "calls", nil, "replay the call records of `FILE` through both; may be repeated")
+	f.StringVarP(&p.output, "output", "o", "", "write the plan to `FILE`, with the artifact that it leads to, for gwc apply")
+	f.StringArrayVar(&p.sign, "sign", nil, "sign that artifact with the private key in `FILE`; may be repeated")
 	f.StringVar(&p.now, "now", "", "judge expiries as of `TIME` (2006-01-02 or RFC 3339) instead of the clock")
 	f.BoolVar(&p.strict, "strict", false, "fail on warnings")
 	f.IntVar(&p.maxErrors, "max-errors", 20, "show at most `N` errors (0: all)")
@@ -111,6 +117,13 @@ func (p *planning) run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
+	keys, err := readKeys(p.sign)
+	if err != nil {
+		return err
+	}
+	if len(keys) > 0 && p.output == "" {
+		return usage("--sign signs the artifact in a plan's file, and -o names none")
+	}
 	var classes []diff.Class
 	for _, name := range p.failOn {
 		c, ok := diff.ParseClass(name)
@@ -135,8 +148,8 @@ func (p *planning) run(ctx context.Context, s streams) error {
 		return err
 	}
 	report := &plan.Report{Base: side, Target: plan.Side{What: "the working tree", Digest: digest}, DigestOnly: base.Artifact == nil}
-	if report.DigestOnly && len(classes)+len(p.calls) > 0 {
-		return usage("--fail-on and --calls need the base itself, and %s gives only its digest", side.What)
+	if report.DigestOnly && (len(classes)+len(p.calls) > 0 || p.output != "") {
+		return usage("--fail-on, --calls and -o need the base itself, and %s gives only its digest", side.What)
 	}
 	if !report.DigestOnly {
 		report.Changes = diff.Compare(base, diff.Side{Artifact: target, Files: r.Sources.All()})
@@ -160,10 +173,52 @@ func (p *planning) run(ctx context.Context, s streams) error {
 	}
 	switch {
 	case len(refused) > 0:
+		// There is no file of a plan that nobody may apply.
 		return &exit{code: codeRefused, err: fmt.Errorf("refused by --fail-on: %s", strings.Join(refused, ", "))}
+	}
+	if p.output != "" {
+		if err := p.write(report, r.Bytes, keys, s); err != nil {
+			return err
+		}
+	}
+	switch {
 	case p.exitCode && report.Changed():
 		return &exit{code: codeChanges}
 	}
+	return nil
+}
+
+// write puts the plan into a file, with the artifact that it leads to.
+func (p *planning) write(report *plan.Report, built []byte, keys []*sign.Key, s streams) error {
+	bug := func(err error) error {
+		return &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: %w", err)}
+	}
+	var text bytes.Buffer
+	if err := plan.JSON(&text, report); err != nil {
+		return bug(err)
+	}
+	signed, err := signAll(built, keys)
+	if err != nil {
+		return bug(err)
+	}
+	out := &gwp.Plan{Tool: release.Tool, What: report.Base.What, Text: text.Bytes(), Artifact: signed}
+	if out.Target, err = artifact.ParseDigest(report.Target.Digest); err != nil {
+		return bug(err)
+	}
+	// A base without a digest is no artifact at all.
+	if d, err := artifact.ParseDigest(report.Base.Digest); err == nil {
+		out.Base = d
+	}
+	b, d, err := gwp.Encode(out)
+	if errors.Is(err, gwp.ErrTooLarge) {
+		return &exit{code: serve.Invalid, err: err}
+	} else if err != nil {
+		return bug(err)
+	}
+	if err := writeFile(p.output, b); err != nil {
+		return err
+	}
+	s.say("wrote %s, plan %s, to be applied by gwc apply %s --to FILE", p.output, d, p.output)
 	return nil
 }
 

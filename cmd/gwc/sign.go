@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gwc-dev/gwc/cmd/gwc/plan/gwp"
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -21,7 +22,7 @@ func newSign(s streams) *cobra.Command {
 		Use:   "sign FILE --key FILE",
 		Short: "Sign an artifact",
 		Long: `sign adds a signature to an artifact, beside those that it has. The digest stays the same: signatures are about it.
-Signing with the same key again changes nothing.`,
+Signing with the same key again changes nothing. Of a plan's file the artifact in it is signed; the plan's digest stays.`,
 		Args: arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(keys) == 0 {
@@ -30,6 +31,9 @@ Signing with the same key again changes nothing.`,
 			list, err := readKeys(keys)
 			if err != nil {
 				return err
+			}
+			if isPlan(args[0]) {
+				return signPlan(args[0], list, s)
 			}
 			b, err := readArtifact(args[0])
 			if err != nil {
@@ -59,6 +63,31 @@ Signing with the same key again changes nothing.`,
 	}
 	cmd.Flags().StringArrayVar(&keys, "key", nil, "sign with the private key in `FILE`; may be repeated")
 	return cmd
+}
+
+// signPlan signs the artifact in a plan's file.
+func signPlan(file string, list []*sign.Key, s streams) error {
+	p, _, err := readPlan(file)
+	if err != nil {
+		return err
+	}
+	was := p.Artifact
+	if p.Artifact, err = signAll(was, list); err != nil {
+		return &exit{code: serve.Code(err), err: fmt.Errorf("%s: %w", file, err)}
+	}
+	if bytes.Equal(was, p.Artifact) {
+		s.say("%s has been signed by %s before", file, names(list))
+		return nil
+	}
+	b, d, err := gwp.Encode(p)
+	if err != nil {
+		return &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: %w", err)}
+	}
+	if err := writeFile(file, b); err != nil {
+		return err
+	}
+	s.say("signed the artifact of plan %s in %s by %s", d.Short(), file, names(list))
+	return nil
 }
 
 // names lists keys as "ci (ed25519:…)".
