@@ -90,17 +90,44 @@ func (w *walker) unknownField(parent, v cue.Value, label string, t *language.Typ
 	}
 	if ok {
 		d.Primary.Text = fmt.Sprintf("did you mean %q?", near)
-		if text, ok := w.labelText(v, near); ok {
-			d.Fixes = []diag.Fix{{
-				Title: fmt.Sprintf("rename %q to %q", label, near), Safe: !guess && !parent.LookupPath(cue.MakePath(cue.Str(near))).Exists(),
-				Edits: []diag.Edit{{Span: at.key, New: text}},
-			}}
+		text, written := w.labelText(v, near)
+		fix := diag.Fix{
+			Title: fmt.Sprintf("rename %q to %q", label, near), Safe: !guess && !parent.LookupPath(cue.MakePath(cue.Str(near))).Exists(),
+			Edits: []diag.Edit{{Span: at.key, New: text}},
+		}
+		if value, fits := renamed(v, label, near, t); value != "" {
+			d.Primary.Text = fmt.Sprintf("did you mean %s: %s?", near, value)
+			fix.Title = fmt.Sprintf("write %s: %s", near, value)
+			fix.Edits = append(fix.Edits, diag.Edit{Span: at.value, New: value})
+		} else if !fits {
+			written = false // It would only move the mistake into the value.
+		}
+		if written {
+			d.Fixes = []diag.Fix{fix}
 		}
 	}
 	d.Notes = []string{fmt.Sprintf("allowed: %s          (schema: %s)", strings.Join(names, ", "), t.At)}
 	w.report(d)
 	return near
 }
+
+// renamed reports whether the value of a field fits another field of the struct, and what to write in place of it, ""
+// if it may stay: in {env: "NAME"} of a credential the label says what belongs before the name.
+func renamed(v cue.Value, label, near string, t *language.Type) (value string, fits bool) {
+	f, _ := t.Field(near)
+	s, err := v.String()
+	check := scalars[f.Type.Is].check
+	if err != nil || check == nil || check(s) == "" {
+		return "", true
+	}
+	if f.Type.Is == "secretref" && (label == "env" || label == "file") && check(label+":"+s) == "" && !looksSecret(s) {
+		return strconv.Quote(label + ":" + s), true
+	}
+	return "", false
+}
+
+// looksSecret reports whether a text where the name of an environment variable belongs is none that people give.
+func looksSecret(s string) bool { return !variableForm.MatchString(s) }
 
 // missingFields returns the fields that a struct must have and that no file sets, but for those in taken.
 func missingFields(parent cue.Value, t *language.Type, taken []string) []string {
@@ -256,6 +283,7 @@ func (w *walker) wrongType(v cue.Value, t *language.Type, f *language.Field) {
 	case t.Is == "duration" && err == nil && n > 0:
 		d.Help = []string{fmt.Sprintf(`write it in quotes, with its unit: "%ds"`, n)}
 	}
+	w.reshape(&d, v, t, f)
 	w.report(d)
 }
 

@@ -44,6 +44,7 @@ var (
 	hostForm      = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 	hostNameForm  = regexp.MustCompile(`^[A-Za-z0-9._-]*$`)
 	basePathForm  = regexp.MustCompile(`^(/|(/[A-Za-z0-9._~-]+)*)$`)
+	variableForm  = regexp.MustCompile(`^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$`) // as people name variables, and no vendor its keys
 	envForm       = regexp.MustCompile(`^env:[A-Za-z_][A-Za-z0-9_]*$`)
 	amountForm    = regexp.MustCompile(`^[0-9]{1,12}(\.[0-9]{1,9})?$`)
 	catalogueForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}/[!-~]{1,256}$`)
@@ -108,6 +109,8 @@ var scalars = map[string]scalar{
 			return ""
 		case hostForm.MatchString(strings.ToLower(s)):
 			return "has upper-case letters"
+		case strings.Contains(s, "://"):
+			return "is a URL"
 		case strings.Contains(s, ":"):
 			return "has a port"
 		}
@@ -136,6 +139,8 @@ var scalars = map[string]scalar{
 			return "does not name an environment variable"
 		case s == "file:":
 			return "does not name a file"
+		case variable(s) != "":
+			return bare
 		}
 		return clear
 	}},
@@ -198,9 +203,24 @@ var scalars = map[string]scalar{
 const (
 	// clear is what a scalar's check says of text that looks like a secret.
 	clear = "holds a secret in clear"
+	// bare is what it says of the name of an environment variable where a reference is expected.
+	bare = `does not begin with "env:" or "file:"`
 	// query is what it says of a URL with a query, where keys are often put.
 	query = "has a query"
 )
+
+// variable returns the name of the environment variable that a text most likely means, as $NAME, ${NAME} or NAME; "" if
+// it means none.
+func variable(s string) string {
+	name := strings.TrimPrefix(s, "$")
+	if name != s && strings.HasPrefix(name, "{") {
+		name = strings.TrimSuffix(name[1:], "}")
+	}
+	if !variableForm.MatchString(name) {
+		return ""
+	}
+	return name
+}
 
 // quote quotes a text, its beginning only if it is long.
 func quote(s string) string {
@@ -384,7 +404,7 @@ func (w *walker) wrongText(v cue.Value, is, wrong string, t *language.Type, f *l
 		Summary: fmt.Sprintf("%s is %s, expected %s", w.name(), quote(is), expected(t, nil)),
 		Primary: diag.Label{Span: firstLine(w.at.value), Text: wrong},
 	}
-	if s.secret || wrong == clear || wrong == query || t.Is == "url" && strings.Contains(is, "@") {
+	if s.secret && wrong != bare || wrong == clear || wrong == query || t.Is == "url" && strings.Contains(is, "@") {
 		d.Summary = fmt.Sprintf("%s %s, expected %s", w.name(), wrong, expected(t, nil))
 		d.Primary.Text, d.Primary.Secret = "", true
 	}
@@ -410,6 +430,12 @@ func (w *walker) wrongText(v cue.Value, is, wrong string, t *language.Type, f *l
 		w.rewrite(&d, v, "remove the slash at the end", strings.TrimRight(is, "/"))
 	case t.Is == "duration" && isDigits(is):
 		d.Help = []string{fmt.Sprintf("add the unit: %q is %s seconds", is+"s", is)}
+	}
+	if c, ok := meant(t.Is, is, f); ok && len(d.Fixes) == 0 && wrong != clear {
+		w.rewrite(&d, v, c.title, c.text)
+		for i := range d.Fixes {
+			d.Fixes[i].Safe = c.safe
+		}
 	}
 	w.report(d)
 }
