@@ -5,6 +5,7 @@
 //	openapi  documents → operations              those that the configuration names
 //	lower    configuration, documents → program  defaults explicit, policies merged, one route per operation
 //	link     program → program                   references resolved, collisions found
+//	tests    sources, program → tests            only where asked for; nothing of them goes on
 //	lint     program → opinions
 //	table    program → artifact                  indices and the routing table, proved unambiguous
 //	emit     artifact → bytes                    provenance, canonical encoding, digest
@@ -33,6 +34,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/load"
 	"github.com/gwc-dev/gwc/compiler/lower"
 	"github.com/gwc-dev/gwc/compiler/openapi"
+	"github.com/gwc-dev/gwc/compiler/script"
 	"github.com/gwc-dev/gwc/compiler/table"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	language "github.com/gwc-dev/gwc/schema/cue"
@@ -58,6 +60,8 @@ type Options struct {
 	// Environment is the environment whose overlays count; "" is none. Where there is no such environment, Build returns
 	// a [load.EnvironmentError].
 	Environment string
+	// Tests says that the repository's tests are checked too.
+	Tests bool
 	// Documents keeps parsed OpenAPI files for the next build. It may be nil.
 	Documents *openapi.Cache
 }
@@ -67,6 +71,7 @@ type Result struct {
 	Report   diag.Report
 	Sources  *load.Sources
 	Program  *ir.Program
+	Tests    []script.Test      // nil where one of them is wrong
 	Artifact *artifact.Artifact // nil where the report has an error
 	Bytes    []byte
 	Timings  []Timing // of the stages that ran, in order
@@ -92,6 +97,7 @@ type build struct {
 	config    *check.Config
 	documents *openapi.Documents
 	program   *ir.Program
+	tests     []script.Test
 	artifact  *artifact.Artifact
 	bytes     []byte
 	failed    bool // an error was reported
@@ -150,6 +156,12 @@ var stages = []stage{
 		b.program, r = link.Link(b.program)
 		return r, nil
 	}, func(b *build) bool { return b.program != nil }},
+	{"tests", "gwc_build_tests_seconds", func(b *build) (r diag.Report, err error) {
+		if b.tests, r, err = check.Tests(b.ctx, b.sources); err == nil && !r.Failed() && !b.failed {
+			r.Merge(link.Tests(b.program, b.tests)) // Names that are wrong in the configuration were reported there.
+		}
+		return r, err
+	}, func(b *build) bool { return b.options.Tests && b.sources != nil }},
 	{"lint", "gwc_build_lint_seconds", func(b *build) (diag.Report, error) {
 		return lint.Lint(b.program, b.options.Now), nil
 	}, func(b *build) bool { return b.program != nil }},
@@ -215,7 +227,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		res.Documents = b.documents.Count
 	}
 	if !b.failed {
-		res.Artifact, res.Bytes = b.artifact, b.bytes
+		res.Tests, res.Artifact, res.Bytes = b.tests, b.artifact, b.bytes
 	}
 	return res, nil
 }

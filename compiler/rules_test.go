@@ -31,7 +31,7 @@ func build(t testing.TB, files map[string][]byte, stopAfter string) *compiler.Re
 	for name, data := range files {
 		fsys[name] = &fstest.MapFile{Data: data, Mode: 0o644}
 	}
-	r, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Now: now, Tool: "gwc test", StopAfter: stopAfter})
+	r, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Now: now, Tool: "gwc test", StopAfter: stopAfter, Tests: true})
 	if err != nil {
 		t.Fatal(err)
 	}

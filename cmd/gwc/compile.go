@@ -98,6 +98,7 @@ type compiling struct {
 	newFrom   string
 	env       string
 	flags     *pflag.FlagSet // that were bound; nil in commands with formats of their own
+	tests     bool           // tests are checked too
 	actions   bool           // the command reports to GitHub Actions where it runs there
 
 	noCache bool
@@ -227,7 +228,7 @@ func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string
 	ctx, stop := serve.Signals(ctx)
 	defer stop()
 	res, err := compiler.Build(ctx, compiler.Options{
-		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(), Environment: c.env,
+		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(), Environment: c.env, Tests: c.tests,
 	})
 	c.endCache()
 	var path *fs.PathError

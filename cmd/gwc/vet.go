@@ -13,7 +13,7 @@ import (
 )
 
 func newVet(s streams) *cobra.Command {
-	c := compiling{actions: true}
+	c := compiling{actions: true, tests: true}
 	cmd := &cobra.Command{
 		Use:   "vet [PATHS]",
 		Short: "Check a repository without building it",

@@ -95,6 +95,7 @@ type bench struct {
 	defs     map[string]cue.Value // definitions, looked up once
 	open     []byte               // the language as seen by the files
 	used     int
+	mu       sync.Mutex // of ctx, for patterns of tests
 }
 
 func newBench() *bench {
@@ -179,11 +180,13 @@ type unit struct {
 	broken  bool             // something is missing in root that no report has a path of
 	unfit   []string         // joined paths of the definitions with errors in them
 	first   string           // the first file
+
+	rehearses bool // it holds tests
 }
 
 // check evaluates a unit whose files are parsed; report is what parsing found.
 func (b *bench) check(src *load.Unit, report diag.Report) *unit {
-	u := &unit{tenant: src.Tenant, files: map[string]*ast.File{}, sources: map[string]*load.File{}, places: map[string]place{}, broken: src.Broken, report: report}
+	u := &unit{tenant: src.Tenant, files: map[string]*ast.File{}, sources: map[string]*load.File{}, places: map[string]place{}, broken: src.Broken, report: report, rehearses: src.Tests}
 	for i := range src.Files {
 		f := &src.Files[i]
 		u.files[f.Path], u.sources[f.Path] = f.Syntax, f

@@ -337,7 +337,8 @@ func (w *walker) thing(t *language.Type) string {
 var words = map[string]string{
 	"#Gateway": "gateway", "#Settings": `"gateway"`, "#API": "API", "#TLS": `"tls"`,
 	"#Admin": `"admin"`, "#Calls": `"calls"`, "#Retry": `"retry"`, "#Policies": `"policies"`, "#Lifecycle": `"lifecycle"`,
-	"#Timeouts": `"timeouts"`, "#ProviderTimeouts": `"timeouts"`, "#UpstreamTimeouts": `"timeouts"`,
+	"#Expectation": `"expect"`, "#ExpectedAnswer": `"answer"`, "#ExpectedCall": `"calls"`, "#ExpectedRecord": `"record"`,
+	"#Request": `"request"`, "#Timeouts": `"timeouts"`, "#ProviderTimeouts": `"timeouts"`, "#UpstreamTimeouts": `"timeouts"`,
 	"#OpenAIProvider": "provider", "#AnthropicProvider": "provider", "#Name": "name", "#ModelName": "model name",
 	"#HostPattern":    "host",
 	"#ReachAssertion": "assertion", "#AuthAssertion": "assertion", "#IsolationAssertion": "assertion", "#LimitAssertion": "assertion",
@@ -363,6 +364,8 @@ func expected(t *language.Type, f *language.Field) string {
 		return "a list"
 	case language.Enum:
 		return oneOf(t.Values)
+	case language.Any:
+		return "a value"
 	case language.Bool:
 		return "true or false"
 	case language.Int:

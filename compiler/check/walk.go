@@ -24,6 +24,7 @@ type node struct {
 	arm    *language.Type   // Union: the arm that kind names
 	set    bool             // a file says it
 	at     place            // where a file says it
+	free   any              // Any: data as [json.RawMessage]; expectations: a *script.Pattern
 }
 
 // get returns a field, never nil, so that chains of get need no checks.
@@ -85,11 +86,16 @@ func (w *walker) value(v cue.Value, t *language.Type, f *language.Field) *node {
 		n = w.mapping(v, t)
 	case language.List:
 		n = w.list(v, t)
+	case language.Any:
+		n = w.free(v, t)
 	default:
 		n = w.scalar(v, t, f)
 	}
 	if n != nil {
 		n.set, n.at = true, at
+		if w.unit.rehearses && expects(t) {
+			n.free = w.pattern(v, t)
+		}
 	}
 	return n
 }
@@ -121,6 +127,8 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 			continue
 		case len(w.path) == 0 && label == "gateway" && w.unit.tenant != "":
 			w.notPlatform(it.Value())
+			continue
+		case len(w.path) == 0 && w.misplaced(label, it.Value()):
 			continue
 		}
 		wrong := w.wrong
@@ -296,7 +304,7 @@ func (w *walker) prove(label string, v cue.Value, t *language.Type, n *node) {
 		t = n.arm
 	}
 	got := w.definition(t.Name).Unify(v)
-	err := got.Validate(cue.Concrete(true))
+	err := got.Validate(cue.Concrete(!w.unit.rehearses)) // expectations are constraints
 	if err == nil {
 		return
 	}

@@ -106,7 +106,7 @@ func (l *loader) choose(units map[string]*Unit) error {
 	}
 	owners := owners{src: l.src, units: units, known: map[[2]string]string{}}
 	for _, p := range l.src.Environments[i].Files {
-		if tenant, ok := unitOf(p); ok {
+		if tenant, _, ok := unitOf(p); ok {
 			owners.unit(tenant).Files = append(owners.unit(tenant).Files, File{Path: p})
 			continue
 		}

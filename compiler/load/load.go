@@ -58,6 +58,9 @@ const (
 type Sources struct {
 	// Units holds the platform first, then the tenants' folders by name. Units without a CUE file are absent.
 	Units []Unit
+	// Tests holds the units of tests, in the same order: what lies in tests/ of the root and of the tenants' folders.
+	// They are parsed where somebody wants to know of them, and nothing of them enters an artifact.
+	Tests []Unit
 	// Oversize holds the size of YAML and JSON files that were not read because they are larger than MaxDocument.
 	Oversize map[string]int64
 	// Environments holds the environments that the repository has, by name. Overlays of the one that was chosen are
@@ -72,6 +75,8 @@ type Sources struct {
 type Unit struct {
 	// Tenant is the name of the folder below tenants/; "" is the platform.
 	Tenant string
+	// Tests says that it is a unit of tests.
+	Tests bool
 	// Files holds the unit's files by path.
 	Files []File
 	// Broken says that a file of the unit could not be read or parsed and is missing in Files.
@@ -178,7 +183,6 @@ type loader struct {
 	found  []*found
 	total  int64
 	full   bool
-	said   map[string]bool // reserved folders that were reported
 }
 
 // found is a file on its way into Sources.
@@ -358,7 +362,7 @@ func (l *loader) looksInto(f *found) bool {
 	if env, ok := environmentOf(f.path); ok {
 		return env == l.env
 	}
-	_, ok := unitOf(f.path)
+	_, _, ok := unitOf(f.path)
 	if f.cue() {
 		return !ok
 	}
@@ -369,7 +373,7 @@ func (l *loader) looksInto(f *found) bool {
 func (l *loader) sort() error {
 	slices.SortFunc(l.found, func(a, b *found) int { return cmp.Compare(a.path, b.path) })
 	l.src.files.take(l.found)
-	units := map[string]*Unit{}
+	units, tests := map[string]*Unit{}, map[string]*Unit{}
 	for _, f := range l.found {
 		if strings.HasSuffix(f.path, "_tool.cue") || strings.HasSuffix(f.path, "_test.cue") {
 			continue // Commands and tests of CUE's own, which are not part of a package.
@@ -378,7 +382,7 @@ func (l *loader) sort() error {
 			l.overlay(f, env)
 			continue
 		}
-		tenant, ok := unitOf(f.path)
+		tenant, isTest, ok := unitOf(f.path)
 		if !ok {
 			l.stray(f)
 			continue
@@ -394,10 +398,14 @@ func (l *loader) sort() error {
 				l.report.Add(tooLarge(f.path, f.size))
 			}
 		}
-		u := units[tenant]
+		of := units
+		if isTest {
+			of = tests
+		}
+		u := of[tenant]
 		if u == nil {
-			u = &Unit{Tenant: tenant}
-			units[tenant] = u
+			u = &Unit{Tenant: tenant, Tests: isTest}
+			of[tenant] = u
 		}
 		if large {
 			u.Broken = true
@@ -411,7 +419,12 @@ func (l *loader) sort() error {
 	for _, u := range units {
 		l.src.Units = append(l.src.Units, *u)
 	}
-	slices.SortFunc(l.src.Units, func(a, b Unit) int { return cmp.Compare(a.Tenant, b.Tenant) })
+	for _, u := range tests {
+		l.src.Tests = append(l.src.Tests, *u)
+	}
+	for _, list := range [][]Unit{l.src.Units, l.src.Tests} {
+		slices.SortFunc(list, func(a, b Unit) int { return cmp.Compare(a.Tenant, b.Tenant) })
+	}
 	return nil
 }
 
@@ -422,7 +435,7 @@ func (s *Sources) Parse(u Unit) (Unit, diag.Report) {
 	if u.Parsed {
 		return u, report
 	}
-	out := Unit{Tenant: u.Tenant, Broken: u.Broken, Parsed: true}
+	out := Unit{Tenant: u.Tenant, Tests: u.Tests, Broken: u.Broken, Parsed: true}
 	for _, f := range u.Files {
 		data, ok := s.Data(f.Path)
 		if !ok {
@@ -448,16 +461,18 @@ func (s *Sources) Parse(u Unit) (Unit, diag.Report) {
 	return out, report
 }
 
-// unitOf returns the unit that a file belongs to, if to any.
-func unitOf(p string) (tenant string, ok bool) {
+// unitOf returns the unit that a file belongs to, if to any: its tenant, and whether it is one of tests.
+func unitOf(p string) (tenant string, tests, ok bool) {
 	parts := strings.Split(p, "/")
 	switch {
 	case len(parts) == 1:
-		return "", true
+		return "", false, true
 	case parts[0] == "platform":
-		return "", true
+		return "", false, true
+	case parts[0] == "tests":
+		return "", true, true
 	case parts[0] == "tenants" && len(parts) > 2:
-		return parts[1], true
+		return parts[1], len(parts) > 3 && parts[2] == "tests", true
 	}
-	return "", false
+	return "", false, false
 }

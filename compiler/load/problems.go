@@ -307,33 +307,17 @@ func (l *loader) stray(f *found) {
 			}
 		}
 	}
-	if folder == "tests" {
-		if l.said[folder] {
-			return
-		}
-		if l.said == nil {
-			l.said = map[string]bool{}
-		}
-		l.said[folder] = true
-		l.report.Add(diag.Diagnostic{
-			Code:    codeNotYet,
-			Summary: fmt.Sprintf("the folder %q is part of the language but not built yet", folder+"/"),
-			Primary: diag.Label{Span: at},
-			Help:    []string{"move the files out of the repository until a later version of gwc"},
-		})
-		return
-	}
 	d := diag.Diagnostic{
 		Code:    codeStray,
 		Summary: fmt.Sprintf("file %q belongs to the gateway but lies where gwc does not look", f.path),
 		Primary: diag.Label{Span: at},
-		Notes:   []string{"files lie in the root folder, below platform/, below tenants/<tenant>/, or below env/"},
+		Notes:   []string{"files lie in the root folder, below platform/, below tenants/<tenant>/, below env/, or below tests/"},
 		Help:    []string{"move it to where its fields belong, or into a folder named testdata if gwc shall not read it"},
 	}
 	if folder == "tenants" {
 		name := strings.TrimSuffix(path.Base(f.path), path.Ext(f.path))
 		d.Help = []string{fmt.Sprintf("move it to tenants/%s/tenant%s", name, path.Ext(f.path))}
-	} else if near, ok := diag.Nearest(folder, []string{"platform", "tenants", "env"}); ok {
+	} else if near, ok := diag.Nearest(folder, []string{"platform", "tenants", "env", "tests"}); ok {
 		d.Primary.Text = fmt.Sprintf("did you mean the folder %q?", near)
 	}
 	l.report.Add(d)

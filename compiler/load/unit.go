@@ -6,8 +6,11 @@ import (
 )
 
 // UnitOf returns the unit that a CUE file belongs to by its path: the name of a tenant's folder, or "" for the platform.
-// It is false for files that belong to none.
-func UnitOf(file string) (tenant string, ok bool) { return unitOf(file) }
+// It is false for files that belong to none, and for those of tests, which are evaluated apart.
+func UnitOf(file string) (tenant string, ok bool) {
+	tenant, tests, ok := unitOf(file)
+	return tenant, ok && !tests
+}
 
 // ParseUnit returns a unit made of files, by path, as [Load] would make it of them. It is false where one of them cannot
 // be parsed or is not of the package.

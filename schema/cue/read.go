@@ -40,6 +40,8 @@ const (
 	Int
 	// Bool is true or false.
 	Bool
+	// Any is whatever CUE can say, constraints among it; with [Type.Is] "json" it is data.
+	Any
 )
 
 // Type is what a field may hold. Only the fields of its Shape are set.
@@ -237,6 +239,8 @@ func (r *reader) expr(e ast.Expr) (*Type, any, error) {
 			return &Type{Shape: String, At: at}, nil, nil
 		case "int":
 			return &Type{Shape: Int, At: at}, nil, nil
+		case "_":
+			return &Type{Shape: Any, At: at}, nil, nil
 		case "bool":
 			return &Type{Shape: Bool, At: at}, nil, nil
 		}
