@@ -40,6 +40,7 @@ type repo struct {
 	api2      bool // one more route, to tell artifacts apart
 	creds     []string
 	engine    string // of the listener; netpoll where empty
+	priced    bool   // every target has a price; see price
 }
 
 func (r repo) artifact(t testing.TB) *artifact.Artifact {
@@ -85,6 +86,9 @@ func (r repo) artifact(t testing.TB) *artifact.Artifact {
 			m.Retry = artifact.Retry{Attempts: len(m.Targets), On: []string{"429", "5xx", "connect", "timeout"}}
 		}
 		a.Models = append([]artifact.Model{m}, a.Models...)
+	}
+	if r.priced {
+		r.price(a)
 	}
 	for i := range a.Models {
 		a.Apps[2].Models = append(a.Apps[2].Models, i)
@@ -733,7 +737,7 @@ func TestAllocationBudgetOfAnExchange(t *testing.T) {
 		}
 	}
 	chat := `{"id":"c1","object":"chat.completion","created":1,"model":"x","choices":[{"index":0,"message":{"role":"assistant","content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`
-	g := run(t, repo{upstream: "http://" + lns[0].Addr().String(), openai: []string{"http://" + lns[1].Addr().String()}, calls: "calls"}, Options{})
+	g := run(t, repo{upstream: "http://" + lns[0].Addr().String(), openai: []string{"http://" + lns[1].Addr().String()}, calls: "calls", priced: true}, Options{})
 	for i, tt := range []struct {
 		name, request, answer string
 		budget                float64

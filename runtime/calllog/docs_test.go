@@ -25,8 +25,9 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 
 	r := aRecord()
 	r.API, r.Operation, r.Limit, r.Error = "a", "o", "l", "e"
-	r.Tokens = Tokens{1, 1, 1, 1, 1, 1}
-	r.NAttempt = 1
+	r.Tokens = Tokens{1, 1, 1, 1, 1, 1, 1, 1, true}
+	r.Attempts[0].Cost, r.Attempts[0].HasCost = 1, true
+	r.Cost, r.HasCost, r.CostEstimate, r.Price = 1, true, true, "p"
 	var v map[string]any
 	if err := json.Unmarshal([]byte(encodeString(r)), &v); err != nil {
 		t.Fatal(err)

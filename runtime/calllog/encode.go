@@ -80,7 +80,7 @@ func (e *encoder) encode(r *Record) []byte {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = attempt(b, &r.Attempts[i])
+			b = attempt(b, &r.Attempts[i], n > 1)
 		}
 		b = append(b, ']')
 	}
@@ -95,6 +95,14 @@ func (e *encoder) encode(r *Record) []byte {
 	if r.HasTokens {
 		b = tokens(b, &r.Tokens)
 	}
+	if r.HasCost {
+		b = append(b, `,"cost_usd":`...)
+		b = r.Cost.Append(b)
+		if r.CostEstimate {
+			b = append(b, `,"cost_estimate":true`...)
+		}
+		b = text(b, `,"price":"`, r.Price)
+	}
 	b = text(b, `,"stop_reason":"`, r.StopReason)
 	b = text(b, `,"limit":"`, r.Limit)
 	b = text(b, `,"error":"`, r.Error)
@@ -103,8 +111,8 @@ func (e *encoder) encode(r *Record) []byte {
 	return b
 }
 
-// attempt writes one element of "attempts".
-func attempt(b []byte, a *Attempt) []byte {
+// attempt writes one element of "attempts". What a single attempt costs is the exchange's cost, and not said twice.
+func attempt(b []byte, a *Attempt, several bool) []byte {
 	start := len(b)
 	b = text(b, `,"provider":"`, a.Provider)
 	b = text(b, `,"model":"`, a.Model)
@@ -115,6 +123,10 @@ func attempt(b []byte, a *Attempt) []byte {
 	}
 	b = append(b, `,"duration_ms":`...)
 	b = millis(b, a.Duration)
+	if a.HasCost && several {
+		b = append(b, `,"cost_usd":`...)
+		b = a.Cost.Append(b)
+	}
 	b = text(b, `,"error":"`, a.Error)
 	b[start] = '{' // in place of the comma that each field begins with; duration_ms is always there
 	return append(b, '}')
@@ -130,6 +142,11 @@ func tokens(b []byte, t *Tokens) []byte {
 	b = kind(b, `,"cache_write":`, t.CacheWrite)
 	b = kind(b, `,"cache_write_1h":`, t.CacheWrite1h)
 	b = kind(b, `,"reasoning":`, t.Reasoning)
+	b = kind(b, `,"input_audio":`, t.InputAudio)
+	b = kind(b, `,"output_audio":`, t.OutputAudio)
+	if t.Estimate {
+		b = append(b, `,"estimate":true`...)
+	}
 	return append(b, '}')
 }
 

@@ -55,6 +55,9 @@ func TestEncode(t *testing.T) {
 	full := aRecord()
 	full.API, full.Operation, full.Limit, full.Error = "petstore", "listPets", "600 per 1m", "limit"
 	full.Tokens.CacheWrite, full.Tokens.CacheWrite1h = 20, 8
+	full.Tokens.InputAudio, full.Tokens.OutputAudio, full.Tokens.Estimate = 3, 2, true
+	full.Cost, full.HasCost, full.CostEstimate, full.Price = 1_234_500_000, true, true, "0123456789abcdef"
+	full.Attempts[0].Cost, full.Attempts[0].HasCost = 1_000_000_000_000, true
 	tests := []struct {
 		name   string
 		record *Record
@@ -74,10 +77,10 @@ func TestEncode(t *testing.T) {
 			`{"time":"2026-11-22T20:55:00.123456Z","request_id":"0198c1f2a77b4c3d9e","artifact":"sha256:8c3f0d2f1f3f9a70d3d1f7a4fd3a3c9f0e7b7f7d7c0a3b1e5f9d2c4b6a8e0f12",` +
 				`"tenant":"acme","app":"web","key":"web-1","route":"ai.chat","api":"petstore","operation":"listPets","method":"POST","path":"/v1/chat/completions","status":200,"client":"203.0.113.7:51234",` +
 				`"bytes_in":2048,"bytes_out":812,"duration_ms":1234.567,"first_byte_ms":312.499,"upstream_ms":1230.001,` +
-				`"attempts":[{"provider":"claude","model":"claude-sonnet-4-5","target":"api.anthropic.com:443","status":429,"duration_ms":20.000,"error":"status"},` +
+				`"attempts":[{"provider":"claude","model":"claude-sonnet-4-5","target":"api.anthropic.com:443","status":429,"duration_ms":20.000,"cost_usd":1,"error":"status"},` +
 				`{"provider":"openai","model":"gpt-5","target":"api.openai.com:443","status":200,"duration_ms":1210.000}],` +
 				`"model":"smart","provider":"openai","upstream_model":"gpt-5","stream":true,` +
-				`"tokens":{"input":512,"output":128,"cache_read":256,"cache_write":20,"cache_write_1h":8,"reasoning":64},"stop_reason":"stop","limit":"600 per 1m","error":"limit"}`},
+				`"tokens":{"input":512,"output":128,"cache_read":256,"cache_write":20,"cache_write_1h":8,"reasoning":64,"input_audio":3,"output_audio":2,"estimate":true},"cost_usd":0.0012345,"cost_estimate":true,"price":"0123456789abcdef","stop_reason":"stop","limit":"600 per 1m","error":"limit"}`},
 		{"a query never gets in by an unmatched path", &Record{Time: time.Unix(1, 999999999), Method: "GET", Path: "/nope?api_key=gwc_secret", Status: 404, Error: "route"},
 			`{"time":"1970-01-01T00:00:01.999999Z","method":"GET","path":"/nope","status":404,"bytes_in":0,"bytes_out":0,"duration_ms":0.000,"error":"route"}`},
 		{"an AI exchange without a stream says so", &Record{Time: time.Unix(0, 0), Route: "ai.chat", Model: "fast", HasTokens: true},

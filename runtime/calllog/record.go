@@ -3,6 +3,8 @@ package calllog
 import (
 	"net/netip"
 	"time"
+
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // MaxAttempts bounds the attempts that a record can hold: as many as the language allows an exchange to make.
@@ -40,6 +42,10 @@ type Record struct {
 	Stream        bool
 	Tokens        Tokens
 	HasTokens     bool
+	Cost          price.Amount // of all attempts
+	HasCost       bool         // false: nobody knows what it costs, which is not 0
+	CostEstimate  bool         // Cost rests on a guess
+	Price         string       // the version of the price that the answer was charged by
 	StopReason    string
 	Limit         string // the limit that refused
 	Error         string // error class: "", "auth", "limit", "route", "request", "client_abort", "connect", "timeout", "upstream_status", "upstream_protocol", "overflow", "internal"
@@ -52,6 +58,8 @@ type Attempt struct {
 	Target   string
 	Status   int
 	Duration time.Duration
+	Cost     price.Amount
+	HasCost  bool
 	Error    string // "", "connect", "timeout", "status", "protocol", "overflow", "aborted", "request"
 }
 
@@ -59,4 +67,8 @@ type Attempt struct {
 // Reasoning. CacheWrite includes CacheWrite1h.
 type Tokens struct {
 	Input, Output, CacheRead, CacheWrite, CacheWrite1h, Reasoning int64
+	// InputAudio and OutputAudio are part of Input and Output.
+	InputAudio, OutputAudio int64
+	// Estimate tells that the provider did not count, or not to the end.
+	Estimate bool
 }

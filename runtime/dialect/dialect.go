@@ -143,10 +143,27 @@ const (
 )
 
 // Usage in the inside convention (DIALECTS.md): Input includes CacheRead and CacheWrite; Output includes Reasoning;
-// CacheWrite includes CacheWrite1h.
+// CacheWrite includes CacheWrite1h. Tokens of audio are part of Input and Output. Service is the service tier that the
+// provider says it served with, where that has a price of its own; see [Service].
 type Usage struct {
 	Input, Output, CacheRead, CacheWrite, CacheWrite1h, Reasoning int64
+	InputAudio, OutputAudio                                       int64
+	Service                                                       string
 	Known                                                         bool
+}
+
+// Service returns the service tier that a raw JSON value names, if it is one that is charged otherwise than the usual
+// one: "batch", "flex" or "priority"; else "".
+func Service(raw []byte) string {
+	switch string(raw) {
+	case `"batch"`:
+		return "batch"
+	case `"flex"`:
+		return "flex"
+	case `"priority"`:
+		return "priority"
+	}
+	return ""
 }
 
 // Event is one step of an answer. The order is Start, then deltas, then Stop, then End; UsageEvent may stand anywhere
@@ -204,6 +221,8 @@ type Aside struct {
 	Model string     // as the provider names it
 	Done  bool       // the answer is complete: its terminal event was seen, or the body's last byte
 	Err   *Error     // an error inside the answer
+	// Pieces counts the pieces of content of a stream: a measure of its length where no usage came.
+	Pieces int64
 }
 
 // Tap reads an answer aside while its bytes pass through in the dialect in which they came. Either Feed or Filter takes

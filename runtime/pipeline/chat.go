@@ -16,6 +16,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/runtime/snapshot"
 	"github.com/gwc-dev/gwc/runtime/upstream"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // chatFlow serves a chat in the dialect of its route: it collects the request, checks it, and sends it to the model's
@@ -75,6 +76,13 @@ type chatFlow struct {
 	early *dialect.Error // an error before any content
 	late  *dialect.Error // an error after the head was sent
 
+	usage  dialect.Usage // of the attempt, as far as the provider has told it
+	pieces int64         // of a translated stream
+	// What the exchange costs so far. charged: some attempt had a cost; unpriced: one used tokens without a price;
+	// unsettled: one rests on a guess, or may have cost something that nobody knows of.
+	cost                         price.Amount
+	charged, unpriced, unsettled bool
+
 	// Methods as values, bound once: each binding would be an allocation.
 	emit                                            func(*dialect.Event)
 	doScan, doScanned, doPrepare, doSend, doAttempt func()
@@ -129,6 +137,7 @@ func (f *chatFlow) run(q *engine.Request) engine.Exchange {
 	f.body, f.errBody = f.body[:0], f.errBody[:0]
 	f.busy, f.left, f.upPaused = false, false, false
 	f.turn, f.made, f.refused, f.notBefore = 0, 0, 0, f.notBefore[:0]
+	f.cost, f.charged, f.unpriced, f.unsettled = 0, false, false, false
 	f.apiVersion, f.beta = f.apiVersion[:0], f.beta[:0]
 	if f.speaks.id == anthropicMessages {
 		for i := range q.Fields {
@@ -376,6 +385,7 @@ func (f *chatFlow) send() {
 	f.rec.Provider, f.rec.UpstreamModel = p.Name, t.Model
 	f.status, f.retryAfter, f.early, f.late = 0, "", nil, nil
 	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
+	f.usage, f.pieces = dialect.Usage{}, 0
 	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
 	f.upAt, f.upEnd = 0, false
 	f.call = p.Pool.Start(f.mu, f, &f.req, to)
@@ -450,6 +460,7 @@ func (f *chatFlow) done(status int, class, outcome string) {
 		Provider: f.target.Provider.Name, Model: f.target.Model, Target: f.target.Provider.Pool.Addr(), Status: status, Duration: d, Error: class,
 	}
 	f.target.Metrics.Attempt(outcome, d)
+	f.charge(&f.rec.Attempts[f.rec.NAttempt-1], class)
 }
 
 // again starts another attempt where on and the model's retry allow one, or answers with e. class is the record's error
@@ -520,7 +531,6 @@ func (f *chatFlow) Gone(err error) {
 		f.call.Cancel()
 		if !f.busy {
 			f.observe()
-			f.counted()
 			if f.mode == answerPass && f.tap.Seen().Done {
 				// It had everything: clients hang up at [DONE], before the last chunk of the transfer has come.
 				f.rec.Error = ""
@@ -618,7 +628,11 @@ func (f *chatFlow) begun(b []byte, length int64) {
 func (f *chatFlow) event(ev *dialect.Event) {
 	switch ev.Kind {
 	case dialect.UsageEvent:
-		f.tokens(&ev.Usage)
+		if ev.Usage.Known {
+			f.usage = ev.Usage
+		}
+	case dialect.TextDelta, dialect.ThinkingDelta, dialect.ToolDelta, dialect.RefusalDelta:
+		f.pieces++
 	case dialect.Stop:
 		f.rec.StopReason = string(ev.StopReason)
 	case dialect.ErrorEvent:
@@ -639,14 +653,6 @@ func (f *chatFlow) event(ev *dialect.Event) {
 	if !f.headOut {
 		f.begun(append(f.fields[:0], "Content-Type: text/event-stream; charset=utf-8\r\n"...), engine.Unknown)
 	}
-}
-
-func (f *chatFlow) tokens(u *dialect.Usage) {
-	if !u.Known {
-		return
-	}
-	f.rec.HasTokens = true
-	f.rec.Tokens = calllog.Tokens{Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h, Reasoning: u.Reasoning}
 }
 
 // AnswerBody implements [upstream.Receiver].
@@ -729,7 +735,6 @@ func (f *chatFlow) AnswerEnd([]http1.Field) {
 		}
 		if !f.head.Stream {
 			f.done(f.status, "", "ok")
-			f.counted()
 			f.answer(http.StatusOK, "application/json", f.target.Header, f.enc.Body(f.out[:0]))
 			f.recycle()
 			return
@@ -755,18 +760,10 @@ func (f *chatFlow) end(class string) {
 		outcome = "protocol"
 	}
 	f.done(f.status, class, outcome)
-	f.counted()
 	c := f.c
 	f.finish()
 	f.recycle()
 	c.End(nil)
-}
-
-// counted adds the attempt's tokens to the metrics.
-func (f *chatFlow) counted() {
-	if t := &f.rec.Tokens; f.rec.HasTokens {
-		f.target.Metrics.Tokens(t.Input, t.Output, t.CacheRead, t.CacheWrite, t.Reasoning)
-	}
 }
 
 // observe takes what the tap has read aside.
@@ -781,7 +778,7 @@ func (f *chatFlow) observe() {
 		f.out = f.out[:0]
 	}
 	seen := f.tap.Seen()
-	f.tokens(&seen.Usage)
+	f.usage = seen.Usage
 	f.rec.StopReason = string(seen.Stop)
 	if seen.Err != nil {
 		f.rec.Error = "upstream_status"
@@ -831,7 +828,6 @@ func (f *chatFlow) AnswerFail(e *upstream.Failure) {
 			return
 		}
 		f.observe()
-		f.counted()
 		f.rec.Error = errorClass(e.Class)
 		f.done(f.status, e.Class.String(), e.Class.String())
 		c := f.c
@@ -846,7 +842,9 @@ func (f *chatFlow) AnswerFail(e *upstream.Failure) {
 	}
 	if e.Unsent && e.Class == upstream.Reset && f.rec.NAttempt < calllog.MaxAttempts-1 {
 		// A connection of the pool was closed before anything was sent: this attempt was none.
+		unsettled := f.unsettled
 		f.done(0, e.Class.String(), e.Class.String())
+		f.unsettled = unsettled
 		f.made--
 		f.turn--
 		f.attempt()

@@ -23,6 +23,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/telemetry"
 	"github.com/gwc-dev/gwc/runtime/upstream"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // Deps is the state of the process that outlives snapshots.
@@ -134,7 +135,8 @@ type Target struct {
 	Model    string
 	Metrics  *telemetry.Target
 	Timeouts artifact.Timeouts
-	Header   []byte // "x-gwc-provider: …\r\nx-gwc-model: …\r\n"
+	Price    *price.Price // nil: nobody knows
+	Header   []byte       // "x-gwc-provider: …\r\nx-gwc-model: …\r\n"
 }
 
 // Provider is an [artifact.Provider], bound.
@@ -267,7 +269,7 @@ func (s *Snapshot) model(m *artifact.Model, a *artifact.Artifact, providers []*P
 			}
 		}
 		b.Targets = append(b.Targets, Target{
-			Provider: p, Model: t.Model, Timeouts: to, Metrics: d.Metrics.Target(p.Name, t.Model),
+			Provider: p, Model: t.Model, Timeouts: to, Metrics: d.Metrics.Target(p.Name, t.Model), Price: a.TargetPrice(t),
 			Header: []byte("x-gwc-provider: " + p.Name + "\r\nx-gwc-model: " + headerValue(t.Model) + "\r\n"),
 		})
 	}

@@ -76,6 +76,8 @@ type Target struct{ c lazy[targetCounts] }
 type targetCounts struct {
 	attempts attemptCounts
 	tokens   [len(tokenKinds)]atomic.Uint64
+	cost     [2]atomic.Uint64 // in pico-USD: as counted, and by estimate
+	unpriced atomic.Uint64
 }
 
 // tokenKinds are the values of the label "kind". "input" includes the cache kinds, "output" includes "reasoning".
@@ -93,6 +95,19 @@ func (t *Target) Tokens(input, output, cacheRead, cacheWrite, reasoning int64) {
 		}
 	}
 }
+
+// Cost counts what an attempt costs, in pico-USD (10⁻¹² USD). The sum begins again at 0 beyond 18 million USD, as a
+// counter may. No allocation.
+func (t *Target) Cost(pico uint64, estimate bool) {
+	i := 0
+	if estimate {
+		i = 1
+	}
+	t.c.get().cost[i].Add(pico)
+}
+
+// Unpriced counts an attempt that used tokens which nobody has a price for. No allocation.
+func (t *Target) Unpriced() { t.c.get().unpriced.Add(1) }
 
 // Upstream returns the child of an upstream's endpoint, which it makes if need be.
 func (m *Metrics) Upstream(name, endpoint string) *Upstream {

@@ -20,6 +20,8 @@ var (
 	targetAttemptsDesc = desc("target_attempts_total", "Attempts at a target of AI models, by outcome.", "provider", "model", "outcome")
 	targetDurationDesc = desc("target_attempt_duration_seconds", "How long attempts at a target took.", "provider", "model")
 	tokensDesc         = desc("tokens_total", "Tokens that providers reported, by kind; input includes the cache kinds, output includes reasoning.", "provider", "model", "kind")
+	costDesc           = desc("cost_usd_total", "What attempts at a target cost, by the artifact's prices; estimate tells whether it rests on a guess.", "provider", "model", "estimate")
+	unpricedDesc       = desc("unpriced_total", "Attempts at a target that used tokens which have no price.", "provider", "model")
 	upAttemptsDesc     = desc("upstream_attempts_total", "Attempts at an endpoint of an upstream, by outcome.", "upstream", "endpoint", "outcome")
 	upDurationDesc     = desc("upstream_attempt_duration_seconds", "How long attempts at an endpoint took.", "upstream", "endpoint")
 	upHealthyDesc      = desc("upstream_healthy", "1 while an endpoint is in use, 0 while it is left out.", "upstream", "endpoint")
@@ -43,7 +45,7 @@ var (
 
 var descs = []*prometheus.Desc{
 	requestsDesc, durationDesc, firstByteDesc, bytesInDesc, bytesOutDesc,
-	targetAttemptsDesc, targetDurationDesc, tokensDesc,
+	targetAttemptsDesc, targetDurationDesc, tokensDesc, costDesc, unpricedDesc,
 	upAttemptsDesc, upDurationDesc, upHealthyDesc, upConnectionsDesc,
 	connectionsDesc, connectionsTotal, inflightDesc, refusedDesc, authFailuresDesc, limitedDesc, panicsDesc,
 	reloadsDesc, reloadFailuresDesc, infoDesc, loadedDesc,
@@ -95,6 +97,12 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		for i := range t.tokens {
 			e.nonzero(tokensDesc, &t.tokens[i], p.k.Provider, p.k.Model, tokenKinds[i])
 		}
+		for i, estimate := range [...]string{"false", "true"} {
+			if pico := t.cost[i].Load(); pico > 0 {
+				e <- prometheus.MustNewConstMetric(costDesc, prometheus.CounterValue, float64(pico)/1e12, p.k.Provider, p.k.Model, estimate)
+			}
+		}
+		e.nonzero(unpricedDesc, &t.unpriced, p.k.Provider, p.k.Model)
 	}
 	for _, p := range upstreams {
 		up := 1.0

@@ -29,6 +29,8 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	m.Route("r").Observe(200, 1, 1, 1, 1)
 	m.Target("p", "m").Attempt("ok", 1)
 	m.Target("p", "m").Tokens(1, 1, 1, 1, 1)
+	m.Target("p", "m").Cost(1, true)
+	m.Target("p", "m").Unpriced()
 	m.Upstream("u", "e").Attempt("ok", 1)
 	m.Listener("main").Opened()
 	m.Refused("x")

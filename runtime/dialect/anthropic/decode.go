@@ -59,6 +59,7 @@ type block struct {
 type usage struct {
 	input, output, cacheRead, cacheWrite, cacheWrite5m, cacheWrite1h, thinking int64
 	known                                                                      bool
+	service                                                                    string
 }
 
 // neutral is u in the inside convention.
@@ -67,7 +68,7 @@ func (u *usage) neutral() dialect.Usage {
 	return dialect.Usage{
 		Input: u.input + u.cacheRead + write, Output: u.output,
 		CacheRead: u.cacheRead, CacheWrite: write, CacheWrite1h: u.cacheWrite1h,
-		Reasoning: min(u.thinking, u.output), Known: u.known,
+		Reasoning: min(u.thinking, u.output), Known: u.known, Service: u.service,
 	}
 }
 
@@ -564,6 +565,9 @@ func (u *usage) read(raw []byte) (any bool) {
 			to = &u.cacheWrite
 		case "cache_creation":
 			u.details(&c, "ephemeral_5m_input_tokens", &u.cacheWrite5m, "ephemeral_1h_input_tokens", &u.cacheWrite1h)
+			continue
+		case "service_tier":
+			u.service = dialect.Service(c.Skip())
 			continue
 		case "output_tokens_details":
 			u.details(&c, "thinking_tokens", &u.thinking, "", nil)

@@ -81,7 +81,10 @@ func (t *Tap) Finish() {
 
 func (t *Tap) event() {
 	switch string(t.ev.Name) {
-	case "content_block_start", "content_block_delta", "content_block_stop", "ping":
+	case "content_block_delta":
+		t.Pieces++
+		return
+	case "content_block_start", "content_block_stop", "ping":
 		return
 	}
 	data := t.ev.Data

@@ -3,6 +3,7 @@ package openaichat
 import (
 	"bytes"
 
+	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 )
 
@@ -18,6 +19,7 @@ const (
 	targetError
 	targetGroq
 	targetFinish
+	targetService
 )
 
 // bodyScan finds a few members of a JSON body that passes in pieces, without keeping the body: an answer may be many
@@ -130,6 +132,8 @@ func (s *bodyScan) begin() {
 		s.target = targetError
 	case "x_groq":
 		s.target = targetGroq
+	case "service_tier":
+		s.target = targetService
 	}
 }
 
@@ -209,5 +213,8 @@ func (s *bodyScan) deliver(t *Tap) {
 		t.groq(s.capture)
 	case targetFinish:
 		t.stop(s.capture)
+	case targetService:
+		t.service = dialect.Service(s.capture)
+		t.Usage.Service = t.service
 	}
 }

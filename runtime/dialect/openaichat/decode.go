@@ -200,7 +200,7 @@ func (d *Decoder) whole(emit func(*dialect.Event)) {
 
 // chunk reads a chunk or a whole answer; member is where a choice holds its content.
 func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
-	var id, model, choices, usage, groq, failure []byte
+	var id, model, choices, usage, groq, service, failure []byte
 	c := jsonscan.Over(data)
 	if c.Kind() != '{' {
 		return
@@ -217,6 +217,8 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 			usage = c.Skip()
 		case "x_groq":
 			groq = c.Skip()
+		case "service_tier":
+			service = c.Skip()
 		case "error":
 			failure = c.Skip()
 		default:
@@ -267,6 +269,7 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 		}
 	}
 	if u, ok := readUsage(usage); ok {
+		u.Service = dialect.Service(service)
 		d.emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: u})
 	}
 }

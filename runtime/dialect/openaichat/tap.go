@@ -18,11 +18,12 @@ const tapEvent = 1 << 20
 type Tap struct {
 	dialect.Aside // Stop is the first choice's
 
-	stream bool
-	split  sse.Splitter
-	ev     sse.Event
-	body   bodyScan
-	buf    []byte
+	stream  bool
+	split   sse.Splitter
+	ev      sse.Event
+	body    bodyScan
+	service string // the service tier, which stands beside the usage
+	buf     []byte
 
 	held   []byte // bytes of a block that is not complete yet
 	pass   bool   // the current block is too long to be held back
@@ -135,6 +136,7 @@ func (t *Tap) event(data []byte) (usageOnly bool) {
 		t.Done = true
 		return false
 	}
+	t.Pieces++
 	if t.Model != "" && !mentions(data, nameUsage) && !mentions(data, nameFinished) && !mentions(data, nameError) {
 		return false
 	}
@@ -158,11 +160,17 @@ func (t *Tap) event(data []byte) (usageOnly bool) {
 			}
 		case "x_groq":
 			t.groq(c.Skip())
+		case "service_tier":
+			t.service = dialect.Service(c.Skip())
+			t.Usage.Service = t.service
 		case "error":
 			t.failure(c.Skip(), data)
 		default:
 			c.Skip()
 		}
+	}
+	if usage && !choices {
+		t.Pieces--
 	}
 	return usage && !choices && t.Err == nil
 }
@@ -261,6 +269,7 @@ func (t *Tap) usage(raw []byte) bool {
 	u, ok := readUsage(raw)
 	if ok {
 		t.Usage = u
+		t.Usage.Service = t.service
 	}
 	return ok
 }
@@ -285,9 +294,9 @@ func readUsage(raw []byte) (u dialect.Usage, ok bool) {
 		case "prompt_cache_hit_tokens":
 			tokens(&c, &u.CacheRead)
 		case "prompt_tokens_details":
-			details(&c, "cached_tokens", &u.CacheRead, "cache_write_tokens", &u.CacheWrite)
+			details(&c, "cached_tokens", &u.CacheRead, "cache_write_tokens", &u.CacheWrite, "audio_tokens", &u.InputAudio)
 		case "completion_tokens_details":
-			details(&c, "reasoning_tokens", &u.Reasoning, "", nil)
+			details(&c, "reasoning_tokens", &u.Reasoning, "audio_tokens", &u.OutputAudio, "", nil)
 		default:
 			c.Skip()
 		}
@@ -307,7 +316,7 @@ func tokens(c *jsonscan.Cursor, to *int64) bool {
 	return ok && n >= 0
 }
 
-func details(c *jsonscan.Cursor, a string, toA *int64, b string, toB *int64) {
+func details(c *jsonscan.Cursor, a string, toA *int64, b string, toB *int64, third string, toThird *int64) {
 	if c.Kind() != '{' {
 		c.Skip()
 		return
@@ -316,8 +325,10 @@ func details(c *jsonscan.Cursor, a string, toA *int64, b string, toB *int64) {
 		switch name := c.Key(); {
 		case string(name) == a:
 			tokens(c, toA)
-		case toB != nil && string(name) == b:
+		case string(name) == b:
 			tokens(c, toB)
+		case toThird != nil && string(name) == third:
+			tokens(c, toThird)
 		default:
 			c.Skip()
 		}
