@@ -141,7 +141,7 @@ var stages = []stage{
 		return r, err
 	}, func(b *build) bool { return b.sources != nil }},
 	{"openapi", "gwc_build_openapi_seconds", func(b *build) (r diag.Report, err error) {
-		in := openapi.Input{Files: b.sources, Oversize: b.sources.Oversize, Wanted: wanted(b.config), Cache: b.options.Documents}
+		in := openapi.Input{Files: b.sources, Oversize: b.sources.Oversize, Wanted: wanted(b.config, b.sources), Cache: b.options.Documents}
 		if c := b.options.Cache; c != nil {
 			in.Keep = &openapi.Keep{Store: c, Tool: c.Tool}
 		}
@@ -233,11 +233,14 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 }
 
 // wanted lists the documents that the configuration names.
-func wanted(c *check.Config) []openapi.Wanted {
+func wanted(c *check.Config, src *load.Sources) []openapi.Wanted {
 	l := make([]openapi.Wanted, 0, len(c.APIs))
 	for name, a := range c.APIs {
-		path := []string{"apis", name, "openapi"}
-		l = append(l, openapi.Wanted{File: a.OpenAPI, At: c.Value(path...), Path: path})
+		w := openapi.Wanted{File: a.OpenAPI, Path: []string{"apis", name, "openapi"}}
+		if _, ok := src.Digest(a.OpenAPI); !ok {
+			w.At = c.Value(w.Path...) // Only what is missing is reported there.
+		}
+		l = append(l, w)
 	}
 	return l
 }

@@ -96,7 +96,7 @@ func (t *Tree) Learn(src *load.Sources) {
 	if t.cache == nil || err != nil {
 		return
 	}
-	l := listing{Read: t.began.UnixNano()}
+	l := listing{Read: t.began.UnixNano(), Files: make([]file, 0, len(t.files))}
 	same := 0
 	for path, s := range src.Stamps() {
 		if s.Stamp == (load.Stamp{}) {
@@ -107,7 +107,8 @@ func (t *Tree) Learn(src *load.Sources) {
 		}
 		l.Files = append(l.Files, file{path, s.Stamp, s.Digest})
 	}
-	if same == len(l.Files) && same == len(t.files) {
+	// Where a few files changed it is faster to read them again than to write what is known of all the others.
+	if changed := max(len(l.Files), len(t.files)) - same; changed*100 <= same {
 		return
 	}
 	if data, err := codec.Encode(&l); err == nil {

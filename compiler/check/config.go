@@ -155,6 +155,16 @@ func (c *Config) Key(path ...string) diag.Span { return c.place(path).key }
 // Value returns the place of the value at a data path, such as Value("models", "smart", "targets", "0", "provider").
 func (c *Config) Value(path ...string) diag.Span { return c.place(path).value }
 
+// Folder returns the name of the tenant in whose folder an object stands, such as Folder("apis", "petstore"); "" for
+// the platform.
+func (c *Config) Folder(path ...string) string {
+	home, ok := c.homes[head(join(path))]
+	if !ok {
+		return ""
+	}
+	return c.units[home].Tenant
+}
+
 func (c *Config) place(path []string) place {
 	joined := join(path)
 	home, ok := c.homes[head(joined)]

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"slices"
-	"strings"
 	"sync"
 )
 
@@ -30,6 +28,7 @@ var ErrChanged = errors.New("it was changed while it was read")
 // contents holds the files of a repository by path, in order.
 type contents struct {
 	list []content
+	at   map[string]int // in list, by path
 
 	mu  sync.Mutex // guards data and read of all, and err
 	err error
@@ -45,17 +44,18 @@ type content struct {
 
 // take fills contents with files that are in order.
 func (c *contents) take(files []*found) {
-	c.list = make([]content, 0, len(files))
+	c.list, c.at = make([]content, 0, len(files)), make(map[string]int, len(files))
 	for _, f := range files {
 		if f.size > MaxCUE && f.cue() {
 			continue
 		}
+		c.at[f.path] = len(c.list)
 		c.list = append(c.list, content{path: f.path, stamp: f.stamp, digest: f.digest, data: f.data, read: f.data != nil || f.size == 0})
 	}
 }
 
 func (c *contents) find(path string) *content {
-	i, ok := slices.BinarySearchFunc(c.list, path, func(f content, p string) int { return strings.Compare(f.path, p) })
+	i, ok := c.at[path]
 	if !ok {
 		return nil
 	}

@@ -24,12 +24,6 @@ func OpenFolder(name string) (*Folder, error) {
 // called: nothing holds the folder open that is not used any more.
 func (f *Folder) Close() error { return f.root.Close() }
 
-// plain is a plain file of which its folder has told all.
-type plain struct {
-	fs.DirEntry
-	stamp Stamp
-}
-
 // skipped reports whether the loader does not look at a name: what is hidden, as in CUE, and what is nobody's
 // configuration.
 func skipped(name string) bool {

@@ -262,8 +262,9 @@ func (l *loader) hides(p string) bool {
 }
 
 func (l *loader) file(p string, e fs.DirEntry) error {
-	if e, ok := e.(plain); ok {
-		return l.plain(p, e.stamp)
+	if s, ok := plainStamp(e); ok {
+		l.plain(p, s)
+		return nil
 	}
 	info, err := fs.Stat(l.fsys, p)
 	if e.Type()&fs.ModeSymlink != 0 && (err != nil || !info.Mode().IsRegular() || l.leaves(p)) {
@@ -278,13 +279,14 @@ func (l *loader) file(p string, e fs.DirEntry) error {
 	}
 	s := StampOf(info)
 	s.Size = info.Size()
-	return l.plain(p, s)
+	l.plain(p, s)
+	return nil
 }
 
 // plain takes a plain file.
-func (l *loader) plain(p string, s Stamp) error {
+func (l *loader) plain(p string, s Stamp) {
 	if l.full {
-		return nil
+		return
 	}
 	f := &found{path: p, size: s.Size, stamp: s}
 	if s.Inode == 0 {
@@ -303,7 +305,6 @@ func (l *loader) plain(p string, s Stamp) error {
 		l.total += f.size
 		l.found = append(l.found, f)
 	}
-	return nil
 }
 
 // leaves reports whether a link names a place outside of the root, for file systems that can tell.

@@ -30,12 +30,58 @@ type Conflict struct {
 
 // node is the table while it grows.
 type node struct {
-	static map[string]*node
-	sorted []string     // the labels of static, once the tree is complete
+	static []edge           // sorted by hash, then label, when the tree is complete
+	byText map[string]*node // static by label, where there are many
 	mixed  []*mixedEdge // sorted by compareMixed when the tree is complete
 	param  *node
 	wild   *node
 	leaves []leaf
+	number uint32 // in the flat table
+}
+
+// numberOf returns the number of a node; 0, which no node's child has, where there is none.
+func numberOf(n *node) uint32 {
+	if n == nil {
+		return 0
+	}
+	return n.number
+}
+
+// edge leads to what follows a static segment.
+type edge struct {
+	hash  uint32
+	label string
+	child *node
+}
+
+// many is the number of edges from which on they are found through a map: most nodes have one.
+const many = 8
+
+// next returns the node behind a static segment, made where it is new.
+func (n *node) next(label string) *node {
+	if n.byText != nil {
+		if c := n.byText[label]; c != nil {
+			return c
+		}
+	} else {
+		for i := range n.static {
+			if n.static[i].label == label {
+				return n.static[i].child
+			}
+		}
+	}
+	c := new(node)
+	n.static = append(n.static, edge{hashSegment([]byte(label)), label, c})
+	switch {
+	case n.byText != nil:
+		n.byText[label] = c
+	case len(n.static) > many:
+		n.byText = make(map[string]*node, 2*many)
+		for _, e := range n.static {
+			n.byText[e.label] = e.child
+		}
+	}
+	return c
 }
 
 type mixedEdge struct {
@@ -126,15 +172,7 @@ func (n *node) at(segs []segment) *node {
 		s := &segs[i]
 		switch {
 		case s.static():
-			if n.static == nil {
-				n.static = make(map[string]*node)
-			}
-			child := n.static[s.lits[0]]
-			if child == nil {
-				child = new(node)
-				n.static[s.lits[0]] = child
-			}
-			n = child
+			n = n.next(s.lits[0])
 		case s.mixed():
 			k := slices.IndexFunc(n.mixed, func(m *mixedEdge) bool { return slices.Equal(m.lits, s.lits) })
 			if k < 0 {
@@ -159,8 +197,8 @@ func (n *node) at(segs []segment) *node {
 
 // children calls f for each child, in the order of the flat table.
 func (n *node) children(f func(*node)) {
-	for _, label := range n.sorted {
-		f(n.static[label])
+	for i := range n.static {
+		f(n.static[i].child)
 	}
 	for _, m := range n.mixed {
 		f(m.child)
@@ -173,29 +211,6 @@ func (n *node) children(f func(*node)) {
 	}
 }
 
-// labels returns the static edges by hash, then text.
-func (n *node) labels() []string {
-	if len(n.static) < 2 {
-		return slices.Collect(maps.Keys(n.static))
-	}
-	type hashed struct {
-		hash  uint32
-		label string
-	}
-	all := make([]hashed, 0, len(n.static))
-	for label := range n.static {
-		all = append(all, hashed{hashSegment([]byte(label)), label})
-	}
-	slices.SortFunc(all, func(a, b hashed) int {
-		return cmp.Or(cmp.Compare(a.hash, b.hash), strings.Compare(a.label, b.label))
-	})
-	l := make([]string, len(all))
-	for i := range all {
-		l[i] = all[i].label
-	}
-	return l
-}
-
 func compareHashed(hash func([]byte) uint32) func(a, b string) int {
 	return func(a, b string) int {
 		return cmp.Or(cmp.Compare(hash([]byte(a)), hash([]byte(b))), cmp.Compare(a, b))
@@ -203,7 +218,9 @@ func compareHashed(hash func([]byte) uint32) func(a, b string) int {
 }
 
 func (n *node) sort() {
-	n.sorted = n.labels()
+	slices.SortFunc(n.static, func(a, b edge) int {
+		return cmp.Or(cmp.Compare(a.hash, b.hash), strings.Compare(a.label, b.label))
+	})
 	slices.SortFunc(n.mixed, func(a, b *mixedEdge) int { return compareMixed(a.lits, b.lits) })
 	slices.SortFunc(n.leaves, func(a, b leaf) int { return cmp.Compare(a.method, b.method) })
 	n.children((*node).sort)
@@ -337,14 +354,15 @@ func (s *segment) matches(text string) bool {
 	var t Table
 	var p Params
 	for _, lit := range s.lits {
-		t.Parts = append(t.Parts, t.intern(nil, lit)...)
+		off, length := t.intern(nil, lit)
+		t.Parts = append(t.Parts, off, length)
 	}
 	x := search{t: &t, path: []byte(text), p: &p}
 	return x.mixed(0, uint32(len(s.lits)), 0, len(text))
 }
 
 // intern returns (offset, length) of a text in the pool, which it joins where it is new.
-func (t *Table) intern(pool map[string]uint32, s string) []uint32 {
+func (t *Table) intern(pool map[string]uint32, s string) (offset, length uint32) {
 	off, ok := pool[s]
 	if !ok {
 		off = uint32(len(t.Pool))
@@ -353,7 +371,7 @@ func (t *Table) intern(pool map[string]uint32, s string) []uint32 {
 			pool[s] = off
 		}
 	}
-	return []uint32{off, uint32(len(s))}
+	return off, uint32(len(s))
 }
 
 // flatten writes the trees as arrays: nodes in depth-first order, so that the way down a template lies together.
@@ -363,7 +381,8 @@ func flatten(patterns []Pattern, trees map[string]*tree, methods []string) Table
 	ids := make(map[string]uint32)
 	for i, m := range methods {
 		ids[m] = uint32(i)
-		t.Methods = append(t.Methods, t.intern(pool, m)...)
+		off, length := t.intern(pool, m)
+		t.Methods = append(t.Methods, off, length)
 	}
 	var exact, wild []string
 	byName := func(wild bool, name string) *node {
@@ -384,11 +403,10 @@ func flatten(patterns []Pattern, trees map[string]*tree, methods []string) Table
 	slices.SortFunc(wild, compareHashed(hashHost))
 
 	// Number all nodes first: a child's number stands in its parent's record.
-	number := make(map[*node]uint32)
 	var order []*node
 	var visit func(*node)
 	visit = func(n *node) {
-		number[n] = uint32(len(order))
+		n.number = uint32(len(order))
 		order = append(order, n)
 		n.children(visit)
 	}
@@ -401,8 +419,8 @@ func flatten(patterns []Pattern, trees map[string]*tree, methods []string) Table
 	}
 	hosts := func(names []string, wild bool) (a Ints) {
 		for _, h := range names {
-			s := t.intern(pool, h)
-			a = append(a, hashHost([]byte(h)), s[0], s[1], number[byName(wild, h)])
+			off, length := t.intern(pool, h)
+			a = append(a, hashHost([]byte(h)), off, length, byName(wild, h).number)
 		}
 		return a
 	}
@@ -412,26 +430,29 @@ func flatten(patterns []Pattern, trees map[string]*tree, methods []string) Table
 	for _, n := range order {
 		var rec [nodeWidth]uint32
 		rec[nodeStatic] = uint32(len(t.Edges) / hashWidth)
-		for _, label := range n.sorted {
-			s := t.intern(pool, label)
-			t.Edges = append(t.Edges, hashSegment([]byte(label)), s[0], s[1], number[n.static[label]])
+		for i := range n.static {
+			e := &n.static[i]
+			off, length := t.intern(pool, e.label)
+			t.Edges = append(t.Edges, e.hash, off, length, e.child.number)
 		}
 		rec[nodeStaticEnd] = uint32(len(t.Edges) / hashWidth)
 		rec[nodeMixed] = uint32(len(t.Mixed) / mixWidth)
 		for _, m := range n.mixed {
 			first := uint32(len(t.Parts) / strWidth)
 			for _, lit := range m.lits {
-				t.Parts = append(t.Parts, t.intern(pool, lit)...)
+				off, length := t.intern(pool, lit)
+				t.Parts = append(t.Parts, off, length)
 			}
-			t.Mixed = append(t.Mixed, first, uint32(len(t.Parts)/strWidth), number[m.child])
+			t.Mixed = append(t.Mixed, first, uint32(len(t.Parts)/strWidth), m.child.number)
 		}
 		rec[nodeMixedEnd] = uint32(len(t.Mixed) / mixWidth)
-		rec[nodeParam], rec[nodeWild] = number[n.param], number[n.wild]
+		rec[nodeParam], rec[nodeWild] = numberOf(n.param), numberOf(n.wild)
 		rec[nodeLeaf] = uint32(len(t.Leaves) / leafWidth)
 		for _, l := range n.leaves {
 			first := uint32(len(t.Names) / strWidth)
 			for _, name := range l.names {
-				t.Names = append(t.Names, t.intern(pool, name)...)
+				off, length := t.intern(pool, name)
+				t.Names = append(t.Names, off, length)
 			}
 			t.Leaves = append(t.Leaves, ids[l.method], patterns[l.pattern].Value, first, uint32(len(t.Names)/strWidth))
 		}
