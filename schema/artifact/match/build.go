@@ -32,7 +32,7 @@ type Conflict struct {
 type node struct {
 	static []edge           // sorted by hash, then label, when the tree is complete
 	byText map[string]*node // static by label, where there are many
-	mixed  []*mixedEdge // sorted by compareMixed when the tree is complete
+	mixed  []*mixedEdge     // sorted by compareMixed when the tree is complete
 	param  *node
 	wild   *node
 	leaves []leaf
