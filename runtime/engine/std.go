@@ -191,6 +191,7 @@ type stdClient struct {
 	paused   bool
 	bodyDone bool
 	noBody   bool
+	wrote    bool // the answer's head; for the handler's goroutine
 }
 
 type interim struct {
@@ -259,9 +260,36 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	aborted := c.aborted
 	c.mu.Unlock()
-	if aborted {
+	if aborted && !c.breakOff(r) {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+const (
+	lingerTime = 2 * time.Second
+	lingerMax  = 16 << 20 // bytes that are read and thrown away
+)
+
+// breakOff ends the connection of an HTTP/1.1 exchange in the middle of its answer and reports whether it could. What
+// net/http does on a panic is to close: with requests unread that the client sent behind this one, the kernel then
+// resets the connection and takes back what is still on its way of the answers before (RFC 9112 §9.6).
+func (c *stdClient) breakOff(r *http.Request) bool {
+	if c.h2 || !r.ProtoAtLeast(1, 1) { // for HTTP/1.0 the end of the connection could be the end of the body
+		return false
+	}
+	if c.wrote {
+		c.rc.Flush()
+	}
+	conn, _, err := c.rc.Hijack()
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		conn.SetReadDeadline(time.Now().Add(lingerTime))
+		io.CopyN(io.Discard, conn, lingerMax)
+	}
+	return true
 }
 
 // unlock ends an event of the exchange. It is deferred, and contains a panic as the direct engine does.
@@ -428,6 +456,7 @@ func (c *stdClient) serve(r *http.Request, reading bool) {
 			if length >= 0 {
 				h.Set("Content-Length", strconv.FormatInt(length, 10))
 			}
+			c.wrote = true
 			c.w.WriteHeader(status)
 		}
 		if len(out) > 0 {
