@@ -278,6 +278,7 @@ func communityError(err error) error {
 var callers = map[string]func(url, key string) caller{
 	"openai-go": func(url, key string) caller { return newOfficialGo(url, key) },
 	"go-openai": func(url, key string) caller { return newCommunityGo(url, key) },
+	"anthropic": func(url, key string) caller { return newMessagesGo(url, key) },
 }
 
 func user(text string) []message { return []message{{role: "user", text: text}} }
@@ -321,6 +322,9 @@ func TestChatsThroughEverySDKAndTarget(t *testing.T) {
 						r.model, r.stream = model, stream
 						want.Text = strings.ReplaceAll(want.Text, "MODEL", upstreamModel)
 						if name == "two user turns in turn" && model == "translated" {
+							if client == "anthropic" {
+								t.Skip("passed as it is: the mock wants turns to alternate")
+							}
 							want.Text = "This is claude-sonnet-4-5. You said: \"Hi\\nSay there\"."
 						}
 						got, _, err := c.call(t.Context(), r)
@@ -411,8 +415,8 @@ func TestErrorsKeepTheProvidersStatusAndMessage(t *testing.T) {
 	} {
 		for client, dial := range callers {
 			for _, stream := range []bool{false, true} {
-				if stream && c.fault == "bad-json" {
-					continue // the head is out before the stream breaks: see TestBrokenStreams
+				if c.fault == "bad-json" && (stream || client == "anthropic") {
+					continue // the head is out before the stream breaks: see TestBrokenStreams; or the bytes pass as they are
 				}
 				t.Run(fmt.Sprintf("%s/%s/stream=%v", name, client, stream), func(t *testing.T) {
 					for _, m := range []*rig.Mock{w.openai, w.anthropic} {
@@ -423,13 +427,17 @@ func TestErrorsKeepTheProvidersStatusAndMessage(t *testing.T) {
 							defer m.Fault()
 						}
 					}
+					status := c.status
+					if client == "anthropic" && status == 503 {
+						status = 529 // the dialect's own word for it
+					}
 					_, _, err := dial(w.URL, c.key).call(t.Context(), request{model: c.model, messages: user("hi"), stream: stream})
 					got, ok := errors.AsType[refused](err)
 					if !ok {
-						t.Fatalf("got %v, want a refusal with status %d", err, c.status)
+						t.Fatalf("got %v, want a refusal with status %d", err, status)
 					}
-					if got.Status != c.status || !strings.Contains(got.Message, c.contains) || got.Message == "" {
-						t.Errorf("got %v, want status %d with %q", got, c.status, c.contains)
+					if got.Status != status || !strings.Contains(got.Message, c.contains) || got.Message == "" {
+						t.Errorf("got %v, want status %d with %q", got, status, c.contains)
 					}
 				})
 			}
@@ -652,7 +660,7 @@ func TestCancellationReachesTheProvider(t *testing.T) {
 		}
 	}
 	eventually(t, func() (bool, string) {
-		list, err := w.Records(4)
+		list, err := w.Records(2 * len(callers))
 		if err != nil {
 			return false, err.Error()
 		}
@@ -665,7 +673,7 @@ func TestCancellationReachesTheProvider(t *testing.T) {
 	})
 }
 
-// TestMockHasAnthropicsGrammar proves the mock itself by Anthropic's own client: the gateway has no such front yet.
+// TestMockHasAnthropicsGrammar proves the mock itself by Anthropic's own client.
 func TestMockHasAnthropicsGrammar(t *testing.T) {
 	m := startMock(t, "--provider", "anthropic")
 	c := anthropic.NewClient(anthropicoption.WithBaseURL(m.URL), anthropicoption.WithAPIKey("x"), anthropicoption.WithMaxRetries(0))
@@ -734,6 +742,9 @@ func TestMockHasAnthropicsGrammar(t *testing.T) {
 func TestMockHasOpenAIsGrammar(t *testing.T) {
 	m := startMock(t, "--provider", "openai")
 	for client, dial := range callers {
+		if client == "anthropic" {
+			continue
+		}
 		for _, stream := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/stream=%v", client, stream), func(t *testing.T) {
 				got, ids, err := dial(m.URL, "x").call(t.Context(), request{model: "gpt-4o", messages: user("weather in Paris and Oslo?"), tools: true, stream: stream})

@@ -95,7 +95,7 @@ func decide(a *artifact.Artifact, q *tried) *decision {
 	switch d.route.Kind {
 	case artifact.RouteAPI:
 		d.proxy()
-	case artifact.RouteChat:
+	case artifact.RouteChat, artifact.RouteMessages:
 		d.chat()
 	case artifact.RouteModels:
 		return d.answer("the list of the app's models: " + orNone(d.models()))

@@ -128,6 +128,8 @@ func kindName(k artifact.RouteKind) string {
 		return "api"
 	case artifact.RouteChat:
 		return "chat"
+	case artifact.RouteMessages:
+		return "messages"
 	case artifact.RouteModels:
 		return "models"
 	case artifact.RouteModel:

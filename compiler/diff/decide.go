@@ -183,7 +183,7 @@ func (v *View) Decide(q Request) Decision {
 	switch r.Kind {
 	case artifact.RouteAPI:
 		v.proxy(r, q, &d)
-	case artifact.RouteChat:
+	case artifact.RouteChat, artifact.RouteMessages:
 		v.chat(app, q.Model, &d)
 	case artifact.RouteModels:
 		d.Status, d.Why = http.StatusOK, "the list of the app's models"

@@ -87,7 +87,7 @@ func (c *comparison) using(provider string) map[string]bool {
 func (c *comparison) anyChat(models map[string]bool) *Witness {
 	for i := range c.base.a.Models {
 		if name := c.base.a.Models[i].Name; models[name] {
-			if w := c.chat(name); w != nil {
+			if w := c.chat(chatPath, name); w != nil {
 				return w
 			}
 		}
@@ -178,7 +178,7 @@ func (c *comparison) models() {
 	pairs(c.base.a.Models, c.target.a.Models, func(m *artifact.Model) string { return m.Name }, func(name string, i, j int) {
 		who := c.askers(map[string]bool{name: true})
 		ch := func(k Kind, before, after, summary string, args ...any) {
-			c.add(Change{Kind: k, Subject: "model " + name, Before: before, After: after, Blast: who, Witness: c.chat(name),
+			c.add(Change{Kind: k, Subject: "model " + name, Before: before, After: after, Blast: who, Witness: c.chat(chatPath, name),
 				Summary: fmt.Sprintf("model %q "+summary, append([]any{name}, args...)...)})
 		}
 		if i < 0 {

@@ -148,8 +148,8 @@ func (c *comparison) asked(v *View, o *operation) *Witness {
 	for i := range v.a.Models {
 		name := v.a.Models[i].Name
 		switch o.kind {
-		case artifact.RouteChat:
-			if w := c.chat(name); w != nil {
+		case artifact.RouteChat, artifact.RouteMessages:
+			if w := c.chat(o.path, name); w != nil {
 				return w
 			}
 			continue
@@ -172,9 +172,12 @@ func (c *comparison) asked(v *View, o *operation) *Witness {
 	return nil
 }
 
+// chatPath is where a model is asked for in a witness.
+const chatPath = "/v1/chat/completions"
+
 // chat looks for an app of both that may ask for a model and for which the two decide differently.
-func (c *comparison) chat(model string) *Witness {
-	q := Request{Method: "POST", Path: "/v1/chat/completions", Model: model}
+func (c *comparison) chat(path, model string) *Witness {
+	q := Request{Method: "POST", Path: path, Model: model}
 	for i := range c.both {
 		k := &c.both[i]
 		if !c.lists(c.base, k, model) && !c.lists(c.target, k, model) {

@@ -90,9 +90,10 @@ func (l *lowerer) models() {
 	if len(l.p.Models) == 0 {
 		return
 	}
-	// The paths of the models' own API, as an OpenAI client asks for them.
+	// The paths of the models' own API, as clients of OpenAI's and Anthropic's APIs ask for them.
 	for _, r := range []ir.Route{
 		{ID: "ai.chat", Kind: artifact.RouteChat, Method: "POST", Path: "/v1/chat/completions"},
+		{ID: "ai.messages", Kind: artifact.RouteMessages, Method: "POST", Path: "/v1/messages"},
 		{ID: "ai.models", Kind: artifact.RouteModels, Method: "GET", Path: "/v1/models"},
 		{ID: "ai.model", Kind: artifact.RouteModel, Method: "GET", Path: "/v1/models/{model}"},
 	} {

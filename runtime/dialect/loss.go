@@ -1,6 +1,9 @@
 package dialect
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Fate says what becomes of a client's field at a target.
 type Fate uint8
@@ -42,6 +45,9 @@ var only = Losses{
 	{Field: "service_tier", Fate: Dropped, Why: "another provider's tiers"},
 	{Field: "speed", Fate: Dropped, Why: "only speed"},
 }
+
+// Only returns the rows for what one dialect of callers alone has.
+func Only() Losses { return slices.Clone(only) }
 
 // Of returns the row for a path such as those of [Request.Unsupported]. A field that no table knows is dropped: a
 // provider that does not know it would ignore it as well.

@@ -194,6 +194,11 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 	default:
 		x := p.local(c, q, s, now)
 		x.r, x.speaks = r, speaks(r.Kind)
+		for i := range q.Fields {
+			if bytes.EqualFold(q.Fields[i].Name, headerVersion) { // every client of that API sends it
+				x.speaks = &spokenDialects[anthropicMessages]
+			}
+		}
 		x.path = append(x.path[:0], path...)
 		if x.admit(q) {
 			x.models(path, &params)
@@ -474,17 +479,25 @@ func (x *exchange) unmatched(outcome match.Outcome, params *match.Params) {
 	}
 }
 
-// models answers GET /v1/models and /v1/models/{model}.
+// models answers GET /v1/models and /v1/models/{model}, which OpenAI's and Anthropic's APIs have both.
 func (x *exchange) models(path []byte, params *match.Params) {
 	app := x.key
 	if x.r.Kind == artifact.RouteModels {
-		x.answer(http.StatusOK, "application/json", nil, app.App.List)
+		list := app.App.List
+		if x.speaks.id == anthropicMessages {
+			list = app.App.Page
+		}
+		x.answer(http.StatusOK, "application/json", nil, list)
 		return
 	}
 	name := params.Value(path, 0)
 	if m := x.s.Models[string(name)]; m != nil && app.App.Models[string(name)] {
 		x.rec.Model = m.Name
-		x.answer(http.StatusOK, "application/json", nil, append(m.Card[:len(m.Card):len(m.Card)], '\n'))
+		card := m.Card
+		if x.speaks.id == anthropicMessages {
+			card = m.Entry
+		}
+		x.answer(http.StatusOK, "application/json", nil, append(card[:len(card):len(card)], '\n'))
 		return
 	}
 	x.noModel(string(name))

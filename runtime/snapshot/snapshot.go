@@ -108,6 +108,8 @@ type App struct {
 	Limits *meter.Limiter // nil: none
 	Models map[string]bool
 	List   []byte // the answer to GET /v1/models
+	// Page is the same for clients of Anthropic's API.
+	Page []byte
 }
 
 // Key is what a key's hash leads to.
@@ -122,6 +124,7 @@ type Model struct {
 	*artifact.Model
 	Targets  []Target
 	Card     []byte // its object in the answers of /v1/models
+	Entry    []byte // the same for clients of Anthropic's API
 	RetryOn  Retry
 	Attempts int
 }
@@ -274,6 +277,7 @@ func (s *Snapshot) model(m *artifact.Model, a *artifact.Artifact, providers []*P
 		})
 	}
 	b.Card = []byte(`{"id":` + strconv.Quote(m.Name) + `,"object":"model","created":0,"owned_by":"gwc"}`)
+	b.Entry = []byte(`{"type":"model","id":` + strconv.Quote(m.Name) + `,"display_name":` + strconv.Quote(m.Name) + `,"created_at":"1970-01-01T00:00:00Z"}`) // the API's way to say: unknown
 	s.Models[m.Name] = b
 }
 
@@ -355,6 +359,21 @@ func (s *Snapshot) app(i int, d Deps) {
 	}
 	b.List = append([]byte(`{"object":"list","data":[`), bytes.Join(cards, []byte(","))...)
 	b.List = append(b.List, "]}\n"...)
+	b.Page = []byte(`{"data":[`)
+	for i, n := range names {
+		if i > 0 {
+			b.Page = append(b.Page, ',')
+		}
+		b.Page = append(b.Page, s.Models[n].Entry...)
+	}
+	b.Page = append(b.Page, `],"has_more":false,"first_id":`...)
+	if len(names) == 0 {
+		b.Page = append(b.Page, "null,\"last_id\":null}\n"...)
+	} else {
+		b.Page = strconv.AppendQuote(b.Page, names[0])
+		b.Page = append(b.Page, `,"last_id":`...)
+		b.Page = append(strconv.AppendQuote(b.Page, names[len(names)-1]), "}\n"...)
+	}
 	if len(a.Limits) > 0 {
 		limits := make([]meter.Limit, len(a.Limits))
 		for i, l := range a.Limits {

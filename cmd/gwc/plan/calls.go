@@ -115,6 +115,9 @@ func Calls(r io.Reader, base, target *diff.View) (*Replay, error) {
 	return out, nil
 }
 
+// chat tells whether the record is of a conversation, which names its model in its body.
+func (l *logged) chat() bool { return l.Route == "ai.chat" || l.Route == "ai.messages" }
+
 // request makes the request of a record again, or says why it cannot.
 func (l *logged) request(base *diff.View) (q diff.Request, why string) {
 	switch {
@@ -126,14 +129,14 @@ func (l *logged) request(base *diff.View) (q diff.Request, why string) {
 		q = diff.Request{Method: l.Method, Path: l.Path}
 	case l.Route == "ai.model":
 		return q, "the record does not say which model's card was asked for"
-	case l.Route == "ai.chat" && l.Model == "":
+	case l.chat() && l.Model == "":
 		return q, "the record does not say which model was asked for"
 	default:
 		var ok bool
 		if q, ok = base.Sample(l.Route, l.Method); !ok {
 			return q, "the base has no such route"
 		}
-		if l.Route == "ai.chat" {
+		if l.chat() {
 			q.Model = l.Model
 		}
 	}

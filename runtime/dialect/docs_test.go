@@ -1,0 +1,52 @@
+package dialect_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
+)
+
+// TestTheDocumentShowsTheTables holds docs/dialects.md against the loss tables; GWC_UPDATE=1 writes it.
+func TestTheDocumentShowsTheTables(t *testing.T) {
+	const file, mark = "../../docs/dialects.md", "<!-- generated from the tables that the gateway runs by -->\n"
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, ok := strings.Cut(string(raw), mark)
+	if !ok {
+		t.Fatalf("%s has lost its mark", file)
+	}
+	var b strings.Builder
+	b.WriteString(text + mark)
+	for _, pair := range []struct {
+		name   string
+		tables []dialect.Losses
+	}{
+		{"openai-chat → anthropic", []dialect.Losses{anthropic.LossTable}},
+		{"anthropic-messages → openai", []dialect.Losses{openaichat.LossTable, dialect.Only()}},
+	} {
+		fmt.Fprintf(&b, "\n### %s\n\n| field | becomes | how, or why not |\n|---|---|---|\n", pair.name)
+		for _, table := range pair.tables {
+			for _, l := range table {
+				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", l.Field, l.Fate, l.Why)
+			}
+		}
+	}
+	if os.Getenv("GWC_UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(b.String(), string(raw)); diff != "" {
+		t.Errorf("mismatch (-want +got); GWC_UPDATE=1 writes it:\n%s", diff)
+	}
+}
