@@ -118,6 +118,13 @@ var edits = []edit{
 	{"a model may answer longer", platformFile, `maxTokens: 1000`, `maxTokens: 2000`, []diff.Kind{diff.ModelTokensMore}, nil},
 	{"a model must answer shorter", platformFile, `maxTokens: 1000`, `maxTokens: 500`, []diff.Kind{diff.ModelTokensLess}, nil},
 
+	{"a target costs more", platformFile, `input: "0.25"`, `input: "0.5"`, []diff.Kind{diff.PriceRaised}, []diff.Kind{diff.PriceRaised}},
+	{"a target costs less", platformFile, `output: "2"`, `output: "1.5"`, []diff.Kind{diff.PriceLowered}, nil},
+	{"a target costs more and less", platformFile, `input: "0.25", output: "2"`, `input: "0.5", output: "1"`, []diff.Kind{diff.PriceOther}, []diff.Kind{diff.PriceOther}},
+	{"a target has a price for what it had none", platformFile, `output: "2"`, `output: "2", cacheRead: "0.025"`, []diff.Kind{diff.PriceOther}, []diff.Kind{diff.PriceOther}},
+	{"what a target costs is known", platformFile, `retry: {`, `price: {input: "3", output: "15"}, retry: {`, []diff.Kind{diff.PriceKnown, diff.PriceOther}, []diff.Kind{diff.PriceOther, diff.PriceUnknown}},
+	{"a model is said to be capable of more", platformFile, `input: "0.25", output: "2"}`, `input: "0.25", output: "2"}, capabilities: ["tools"]`, []diff.Kind{diff.ModelPromised}, []diff.Kind{diff.ModelUnpromised}},
+
 	{"an upstream is added", platformFile, `upstreams: {`, "upstreams: {\n\tspare: endpoints: [{url: \"http://10.9.9.9\"}]", []diff.Kind{diff.UpstreamAdded}, nil},
 	{"an endpoint is added", platformFile, `{url: "http://10.0.0.8:8080", weight: 3}`, `{url: "http://10.0.0.8:8080", weight: 3}, {url: "http://10.0.0.9:8080"}`, []diff.Kind{diff.EndpointAdded}, nil},
 	{"an endpoint is removed", platformFile, `, {url: "http://10.0.0.8:8080", weight: 3}`, ``, []diff.Kind{diff.EndpointRemoved}, nil},
@@ -204,7 +211,7 @@ var whole = []struct {
 		m[acmeFile] = strings.Replace(m[acmeFile], `upstream: "shop"`, `upstream: "bank"`, 1)
 	}, []diff.Kind{diff.RouteMoved, diff.RouteMoved, diff.RouteMoved, diff.RouteMoved, diff.APIAdded, diff.APIReplaced}},
 	{"a model is removed with its grants", func(m map[string]string) {
-		m[platformFile] = strings.Replace(m[platformFile], "\tfast: targets: [{provider: \"openai\", model: \"gpt-5-mini\"}]\n", "", 1)
+		m[platformFile] = strings.Replace(m[platformFile], "\tfast: {targets: [{provider: \"openai\", model: \"gpt-5-mini\"}], price: {input: \"0.25\", output: \"2\"}}\n", "", 1)
 		m[acmeFile] = strings.Replace(m[acmeFile], `"fast", "smart"`, `"smart"`, 1)
 		m[shopFile] = strings.Replace(m[shopFile], `models: ["fast"]`, `models: []`, 1)
 	}, []diff.Kind{diff.ModelRemoved}},

@@ -91,6 +91,13 @@ const (
 	ModelTimeouts      Kind = "model-timeouts"
 	ModelTokensMore    Kind = "model-max-tokens-raised"
 	ModelTokensLess    Kind = "model-max-tokens-lowered"
+	ModelPromised      Kind = "model-capability-added"
+	ModelUnpromised    Kind = "model-capability-removed"
+	PriceRaised        Kind = "model-price-raised"
+	PriceLowered       Kind = "model-price-lowered"
+	PriceOther         Kind = "model-price-changed"
+	PriceKnown         Kind = "model-price-known"
+	PriceUnknown       Kind = "model-price-unknown"
 
 	UpstreamAdded    Kind = "upstream-added"
 	UpstreamRemoved  Kind = "upstream-removed"
@@ -197,6 +204,14 @@ var rules = []Rule{
 	{ModelTimeouts, Behaviour, Level, false, "slow answers end otherwise"},
 	{ModelTokensMore, Cost, Loosened, false, "answers may be longer where the caller sets no limit"},
 	{ModelTokensLess, Behaviour, Tightened, false, "answers may be cut where the caller sets no limit"},
+
+	{ModelPromised, Neutral, Level, false, "callers may rely on more"},
+	{ModelUnpromised, Behaviour, Level, false, "callers may no longer rely on it; the build no longer holds the targets to it"},
+	{PriceRaised, Cost, Level, false, "the same answers of a target cost more"},
+	{PriceLowered, Neutral, Level, false, "the same answers of a target cost less"},
+	{PriceOther, Cost, Level, false, "some units of a target cost more and others less, or are priced otherwise"},
+	{PriceKnown, Neutral, Level, false, "what a target costs is known now"},
+	{PriceUnknown, Cost, Loosened, false, "nobody knows any more what a target costs"},
 
 	{UpstreamAdded, Neutral, Level, false, "what APIs do with it is said of the APIs"},
 	{UpstreamRemoved, Neutral, Level, false, "what APIs lose by it is said of the APIs"},

@@ -215,6 +215,15 @@ func (c *comparison) models() {
 			}
 			ch(k, tokens(m), tokens(n), "may answer with %s", tokens(n))
 		}
+		pairs(x.Capabilities, y.Capabilities, func(s *string) string { return *s }, func(capability string, i, j int) {
+			switch {
+			case i < 0:
+				ch(ModelPromised, "", capability, "is said to be capable of %q", capability)
+			case j < 0:
+				ch(ModelUnpromised, capability, "", "is no longer said to be capable of %q", capability)
+			}
+		})
+		c.prices(x, y, who)
 	})
 }
 

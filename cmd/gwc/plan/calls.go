@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gwc-dev/gwc/compiler/diff"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // Replay says how many logged calls are decided differently. A record holds neither body nor host nor the values of
@@ -21,6 +22,31 @@ type Replay struct {
 	Changed  int       `json:"changed"`
 	Moved    []Moved   `json:"moved"`
 	Skipped  []Skipped `json:"skipped"`
+	Cost     *Bill     `json:"cost,omitempty"` // nil where no call has token counts
+}
+
+// Bill is what the replayed calls that have token counts cost, by the prices of either side. Retargeted counts those
+// that another target would answer, Repriced those that would cost something else.
+type Bill struct {
+	Line
+	Retargeted int    `json:"retargeted"`
+	Repriced   int    `json:"repriced"`
+	Lines      []Line `json:"by"` // by tenant and model, the largest difference first
+	// Unpriced counts calls of which one side does not know the price; Refused those that the target refuses, which are
+	// in neither sum.
+	Unpriced int `json:"unpriced"`
+	Refused  int `json:"refused"`
+}
+
+// Line is a sum. Amounts are decimal USD.
+type Line struct {
+	Tenant string `json:"tenant,omitempty"`
+	Model  string `json:"model,omitempty"`
+	Calls  int    `json:"calls"`
+	Before string `json:"before_usd"`
+	After  string `json:"after_usd"`
+
+	before, after price.Amount
 }
 
 // Moved is a group of calls that are decided differently in the same way, most calls first.
@@ -56,11 +82,38 @@ type logged struct {
 	Method string `json:"method"`
 	Path   string `json:"path"`
 	Model  string `json:"model"`
+	// The target that answered.
+	Provider string `json:"provider"`
+	Upstream string `json:"upstream_model"`
+}
+
+// used is what a record says of tokens.
+type used struct {
+	Tokens *struct {
+		Input        int64 `json:"input"`
+		Output       int64 `json:"output"`
+		CacheRead    int64 `json:"cache_read"`
+		CacheWrite   int64 `json:"cache_write"`
+		CacheWrite1h int64 `json:"cache_write_1h"`
+		Reasoning    int64 `json:"reasoning"`
+	} `json:"tokens"`
+}
+
+// outcome is what becomes of all records that are alike.
+type outcome struct {
+	records int
+	skipped string // why they are not replayed; "" where they are
+	request diff.Request
+	// Of an answer of a model: what it is charged by on either side.
+	refused       bool
+	retargeted    bool
+	before, after *price.Price
 }
 
 // Calls replays call records, NDJSON, through both artifacts. The error is that of reading.
 func Calls(r io.Reader, base, target *diff.View) (*Replay, error) {
-	count := map[logged]int{}
+	outcomes := map[logged]*outcome{}
+	bill := bill{lines: map[[2]string]*Line{}}
 	broken := 0
 	out := &Replay{Moved: []Moved{}, Skipped: []Skipped{}}
 	lines := bufio.NewScanner(r)
@@ -76,7 +129,16 @@ func Calls(r io.Reader, base, target *diff.View) (*Replay, error) {
 			broken++ // such as the torn last line of a process that was killed
 			continue
 		}
-		count[l]++
+		o := outcomes[l]
+		if o == nil {
+			o = l.outcome(base, target)
+			outcomes[l] = o
+		}
+		o.records++
+		var u used
+		if o.skipped == "" && l.Provider != "" && json.Unmarshal(line, &u) == nil && u.Tokens != nil {
+			bill.add(&l, &u, o)
+		}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		return nil, fmt.Errorf("line %d is longer than %d bytes", out.Records+1, maxLine)
@@ -87,21 +149,25 @@ func Calls(r io.Reader, base, target *diff.View) (*Replay, error) {
 	if broken > 0 {
 		skipped["the line is no call record"] = broken
 	}
-	for l, n := range count {
-		q, why := l.request(base)
-		if why != "" {
-			skipped[why] += n
+	moved := map[Moved]int{}
+	for l, o := range outcomes {
+		if o.skipped != "" {
+			skipped[o.skipped] += o.records
 			continue
 		}
-		out.Replayed += n
-		before, after := base.Decide(q), target.Decide(q)
+		out.Replayed += o.records
+		before, after := base.Decide(o.request), target.Decide(o.request)
 		if !before.Differs(after) {
 			continue
 		}
-		out.Changed += n
-		m := Moved{Calls: n, Route: l.Route, App: q.App, Model: q.Model, Method: l.Method, Path: l.Path}
+		out.Changed += o.records
+		m := Moved{Route: l.Route, App: o.request.App, Model: o.request.Model, Method: l.Method, Path: l.Path}
 		x, y := terms(&diff.Witness{Before: before, After: after})
 		m.Before, m.After = before.String()+x, after.String()+y
+		moved[m] += o.records // whoever answered them
+	}
+	for m, n := range moved {
+		m.Calls = n
 		out.Moved = append(out.Moved, m)
 	}
 	slices.SortFunc(out.Moved, func(a, b Moved) int {
@@ -112,7 +178,91 @@ func Calls(r io.Reader, base, target *diff.View) (*Replay, error) {
 		out.Skipped = append(out.Skipped, Skipped{n, why})
 	}
 	slices.SortFunc(out.Skipped, func(a, b Skipped) int { return cmp.Or(cmp.Compare(b.Records, a.Records), cmp.Compare(a.Why, b.Why)) })
+	out.Cost = bill.close()
 	return out, nil
+}
+
+// outcome finds what becomes of records like l.
+func (l *logged) outcome(base, target *diff.View) *outcome {
+	o := &outcome{}
+	if o.request, o.skipped = l.request(base); o.skipped != "" || l.Provider == "" {
+		return o
+	}
+	o.refused = target.Decide(o.request).Status != 0
+	from, to := base.Targets(l.Model), target.Targets(l.Model)
+	is := func(t diff.Target) bool { return t.Provider == l.Provider && t.Model == l.Upstream }
+	i, j := slices.IndexFunc(from, is), slices.IndexFunc(to, is)
+	if i >= 0 {
+		o.before = from[i].Price
+	}
+	// Whoever is asked first answers what was answered by the first. A later one was asked because others failed, and
+	// they would fail again; where it is gone, nobody knows better than the first.
+	if len(to) > 0 && (i <= 0 || j < 0) {
+		j = 0
+	}
+	if j >= 0 {
+		o.after, o.retargeted = to[j].Price, !is(to[j])
+	}
+	return o
+}
+
+// bill adds up costs.
+type bill struct {
+	Bill
+	lines map[[2]string]*Line
+	lost  bool // a sum that is beyond reach
+}
+
+func (b *bill) add(l *logged, u *used, o *outcome) {
+	if o.refused {
+		b.Refused++
+		return
+	}
+	t := u.Tokens
+	usage := price.Usage{Input: t.Input, Output: t.Output, CacheRead: t.CacheRead, CacheWrite: t.CacheWrite, CacheWrite1h: t.CacheWrite1h, Reasoning: t.Reasoning}
+	before, after := o.before.Of(&usage), o.after.Of(&usage)
+	if o.retargeted {
+		b.Retargeted++
+	}
+	if !before.Known || !after.Known {
+		b.Unpriced++
+		return
+	}
+	if before.Amount != after.Amount {
+		b.Repriced++
+	}
+	k := [2]string{l.Tenant, l.Model}
+	line := b.lines[k]
+	if line == nil {
+		line = &Line{Tenant: l.Tenant, Model: l.Model}
+		b.lines[k] = line
+	}
+	for _, sum := range []*Line{line, &b.Line} {
+		var x, y bool
+		sum.Calls++
+		sum.before, x = sum.before.Plus(before.Amount)
+		sum.after, y = sum.after.Plus(after.Amount)
+		b.lost = b.lost || !x || !y
+	}
+}
+
+// close returns the bill, or nil where nothing was added or the sums are beyond reach.
+func (b *bill) close() *Bill {
+	if b.lost || b.Calls+b.Unpriced+b.Refused == 0 {
+		return nil
+	}
+	out := b.Bill
+	out.Lines = []Line{}
+	for _, l := range b.lines {
+		l.Before, l.After = l.before.String(), l.after.String()
+		out.Lines = append(out.Lines, *l)
+	}
+	out.Before, out.After = out.Line.before.String(), out.Line.after.String()
+	moves := func(l Line) price.Amount { return max(l.before, l.after) - min(l.before, l.after) }
+	slices.SortFunc(out.Lines, func(x, y Line) int {
+		return cmp.Or(cmp.Compare(moves(y), moves(x)), cmp.Compare(x.Tenant, y.Tenant), cmp.Compare(x.Model, y.Model))
+	})
+	return &out
 }
 
 // chat tells whether the record is of a conversation, which names its model in its body.
@@ -168,5 +318,56 @@ func (r *Replay) text(b *strings.Builder) {
 	for _, s := range r.Skipped {
 		fmt.Fprintf(b, "  %6d  not replayed: %s\n", s.Records, s.Why)
 	}
-	b.WriteString("  not judged: limits, expiries, bodies, values of path parameters, tokens and cost\n")
+	b.WriteString("  not judged: limits, expiries, bodies, values of path parameters\n")
+	r.Cost.text(b)
+}
+
+// usd rounds an amount to cents where it is large, and to four digits where it is small.
+func usd(a price.Amount) string {
+	step := price.PerUSD / 100
+	for step > 1 && a != 0 && a/step < 1000 {
+		step /= 10
+	}
+	whole, decimals, _ := strings.Cut(((a + step/2) / step * step).String(), ".")
+	for len(decimals) < 2 {
+		decimals += "0"
+	}
+	return "$" + whole + "." + decimals
+}
+
+func (b *Bill) text(w *strings.Builder) {
+	if b == nil {
+		return
+	}
+	line := func(what string, l *Line) {
+		change := "the same"
+		switch {
+		case l.after > l.before:
+			change = "+" + usd(l.after-l.before)
+		case l.after < l.before:
+			change = "-" + usd(l.before-l.after)
+		}
+		if l.before > 0 && l.after != l.before {
+			change += fmt.Sprintf(", %+.1f %%", 100*(float64(l.after)/float64(l.before)-1))
+		}
+		fmt.Fprintf(w, "  %6d  %s: %s -> %s (%s)\n", l.Calls, what, usd(l.before), usd(l.after), change)
+	}
+	w.WriteString("\ncost of the logged calls\n")
+	line("all", &b.Line)
+	for i := range b.Lines {
+		if i == maxMoved {
+			fmt.Fprintf(w, "  and %d more tenants and models\n", len(b.Lines)-i)
+			break
+		}
+		l := &b.Lines[i]
+		line(plain(l.Tenant)+" "+plain(l.Model), l)
+	}
+	for _, n := range []struct {
+		calls int
+		what  string
+	}{{b.Retargeted, "go to another target"}, {b.Repriced, "cost something else"}, {b.Refused, "are refused, and in neither sum"}, {b.Unpriced, "have no price on one side, and are in neither sum"}} {
+		if n.calls > 0 {
+			fmt.Fprintf(w, "  %6d  %s\n", n.calls, n.what)
+		}
+	}
 }
