@@ -62,6 +62,8 @@ type Options struct {
 	Environment string
 	// Tests says that the repository's tests are checked too.
 	Tests bool
+	// Memory keeps them in memory for the next build of this process, before Cache is asked. It may be nil.
+	Memory *cache.Memory
 	// Documents keeps parsed OpenAPI files for the next build. It may be nil.
 	Documents *openapi.Cache
 }
@@ -92,6 +94,7 @@ type build struct {
 	ctx       context.Context // of this one build
 	options   Options
 	tree      *cache.Tree
+	layers    *cache.Layers // where there is a Memory
 	units     check.Count
 	sources   *load.Sources
 	config    *check.Config
@@ -129,21 +132,25 @@ var stages = []stage{
 			b.tree = b.options.Cache.Tree(b.options.Dir)
 			known = b.tree.Known
 		}
+		if b.options.Memory != nil {
+			b.layers = b.options.Memory.Build(b.options.Cache)
+			known = b.layers.Before(known)
+		}
 		b.sources, r, err = load.Open(b.ctx, fsys, b.options.Environment, known)
 		return r, err
 	}, func(*build) bool { return true }},
 	{"check", "gwc_build_check_seconds", func(b *build) (r diag.Report, err error) {
 		var keep *check.Keep
-		if c := b.options.Cache; c != nil {
-			keep = &check.Keep{Store: c, Tool: c.Tool}
+		if store, tool := b.store(); store != nil {
+			keep = &check.Keep{Store: store, Tool: tool}
 		}
 		b.config, r, b.units, err = check.Kept(b.ctx, b.sources, keep)
 		return r, err
 	}, func(b *build) bool { return b.sources != nil }},
 	{"openapi", "gwc_build_openapi_seconds", func(b *build) (r diag.Report, err error) {
 		in := openapi.Input{Files: b.sources, Oversize: b.sources.Oversize, Wanted: wanted(b.config, b.sources), Cache: b.options.Documents}
-		if c := b.options.Cache; c != nil {
-			in.Keep = &openapi.Keep{Store: c, Tool: c.Tool}
+		if store, tool := b.store(); store != nil {
+			in.Keep = &openapi.Keep{Store: store, Tool: tool}
 		}
 		b.documents, r = openapi.Read(in)
 		return r, nil
@@ -175,6 +182,20 @@ var stages = []stage{
 		})
 		return r, err
 	}, func(b *build) bool { return b.artifact != nil && !b.failed }},
+}
+
+// store returns where results are kept, and what identifies the program there; nil where they are not.
+func (b *build) store() (check.Store, string) {
+	c := b.options.Cache
+	switch {
+	case b.layers != nil && c != nil:
+		return b.layers, c.Tool
+	case b.layers != nil:
+		return b.layers, b.options.Tool
+	case c != nil:
+		return c, c.Tool
+	}
+	return nil, ""
 }
 
 // Stages returns the names of the stages in order.
@@ -221,6 +242,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	}
 	if b.tree != nil && b.sources != nil {
 		b.tree.Learn(b.sources)
+	}
+	if b.layers != nil && b.sources != nil {
+		b.layers.Learn(b.sources)
 	}
 	res.Sources, res.Program, res.Units = b.sources, b.program, b.units
 	if b.documents != nil {

@@ -108,6 +108,7 @@ type compiling struct {
 
 	files     fs.FS // in place of the folder; nil: the folder as it is
 	documents openapi.Cache
+	memory    *cache.Memory // of commands that build again and again, or nil
 }
 
 func (c *compiling) bind(fs *pflag.FlagSet) {
@@ -228,7 +229,7 @@ func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string
 	ctx, stop := serve.Signals(ctx)
 	defer stop()
 	res, err := compiler.Build(ctx, compiler.Options{
-		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(), Environment: c.env, Tests: c.tests,
+		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(), Memory: c.memory, Environment: c.env, Tests: c.tests,
 	})
 	c.endCache()
 	var path *fs.PathError

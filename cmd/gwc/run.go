@@ -17,12 +17,13 @@ import (
 
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/cmd/serve"
+	"github.com/gwc-dev/gwc/compiler/cache"
 	"github.com/gwc-dev/gwc/runtime"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
 func newRun(s streams) *cobra.Command {
-	var c compiling
+	c := compiling{memory: &cache.Memory{}}
 	var f serve.Flags
 	cmd := &cobra.Command{
 		Use:   "run",

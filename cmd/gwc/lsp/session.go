@@ -14,6 +14,7 @@ import (
 
 	"github.com/gwc-dev/gwc/cmd/gwc/overlay"
 	"github.com/gwc-dev/gwc/compiler"
+	"github.com/gwc-dev/gwc/compiler/cache"
 	"github.com/gwc-dev/gwc/compiler/check"
 	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/compiler/load"
@@ -33,13 +34,13 @@ type buffer struct {
 
 // session is one repository.
 type session struct {
-	root      string
-	documents openapi.Cache
-	due       time.Time // when the next build begins; zero: none is needed
-	running   bool
-	stop      context.CancelFunc // of the build under way
-	stale     bool               // what it works on has changed
-	waiting   []incoming         // requests that came before the first build ended
+	root    string
+	memory  cache.Memory
+	due     time.Time // when the next build begins; zero: none is needed
+	running bool
+	stop    context.CancelFunc // of the build under way
+	stale   bool               // what it works on has changed
+	waiting []incoming         // requests that came before the first build ended
 
 	result    *compiler.Result
 	version   map[string]int               // of the buffers that result was made from, by file
@@ -247,20 +248,19 @@ func (s *server) begin(now time.Time) {
 }
 
 // compile builds the repository with buffers in the place of files. It touches nothing of the session but what never
-// changes and the cache of documents, which is safe for concurrent use.
+// changes and the memory of builds, which is safe for concurrent use.
 func (x *session) compile(ctx context.Context, files map[string][]byte, now time.Time) (res *compiler.Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("a bug in gwc: %v", r)
 		}
 	}()
-	root, err := os.OpenRoot(x.root)
+	root, err := load.OpenFolder(x.root)
 	if err != nil {
 		return nil, err
 	}
-	// The root closes when nothing can ask its file system any more: sources may be read when they are needed.
 	return compiler.Build(ctx, compiler.Options{
-		FS: overlay.FS{FS: root.FS(), Files: files}, Now: now, StopAfter: "table", Tool: release.Tool, Documents: &x.documents,
+		FS: overlay.FS{FS: root, Files: files}, Now: now, StopAfter: "table", Tool: release.Tool, Memory: &x.memory,
 	})
 }
 
@@ -278,6 +278,9 @@ func (s *server) finish(b *built) {
 		if x.result == nil && !x.due.IsZero() {
 			return // Those who wait go on waiting.
 		}
+	case errors.Is(b.err, load.ErrChanged):
+		s.build(x, debounce)
+		return
 	default:
 		s.options.Log("%s: %v", x.root, b.err)
 		s.notify("window/logMessage", map[string]any{"type": messageWarning, "message": fmt.Sprintf("gwc: %s: %v", x.root, b.err)})
