@@ -59,11 +59,12 @@ func TestQuickstart(t *testing.T) {
 	var lines [][]string
 	eventually(t, func() (bool, string) {
 		lines = curl.FindAllStringSubmatch(run.Output(), -1)
-		return len(lines) >= 6, "the curl lines are not printed"
+		return len(lines) >= 7, "the curl lines are not printed"
 	})
 	want := map[string]string{
-		"a chat":                        `"finish_reason":"stop"`,
-		"a streamed chat":               "data: [DONE]",
+		"a chat":          `"finish_reason":"stop"`,
+		"a streamed chat": "data: [DONE]",
+		"the same model, as Anthropic's clients ask for it": `"stop_reason":"end_turn"`,
 		"an API call":                   `"name":"Rex"`,
 		"a refused call, without a key": "401",
 		"the call log":                  `"route":"ai.chat"`,

@@ -48,6 +48,8 @@ func examples(a *artifact.Artifact, i runtime.Info, secret, owner, root string) 
 		}
 		line("a chat", "%s", chat(flags, ""))
 		line("a streamed chat", "%s", chat(flags+"N", `"stream":true,`))
+		line("the same model, as Anthropic's clients ask for it", `curl %s %s/v1/messages %s -H 'anthropic-version: 2023-06-01' -H 'Content-Type: application/json' -d '{"model":"%s","max_tokens":200,"messages":[{"role":"user","content":"Hello"}]}'`,
+			flags, base, strings.Replace(auth, "Authorization: Bearer ", "x-api-key: ", 1), model)
 	}
 	if r := exampleRoute(a); r != nil && (owner != "" || r.Auth == "none") {
 		host, with := "", ""
