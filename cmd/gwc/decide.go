@@ -33,6 +33,7 @@ type decision struct {
 	allow  string // of 405
 
 	model     *artifact.Model
+	prices    []string // of its targets
 	endpoints []endpoint
 	notes     []string
 }
@@ -224,6 +225,10 @@ func (d *decision) chat() {
 		if p.Kind == "anthropic" {
 			e.url, e.how = "POST "+p.BaseURL+"/v1/messages", "translated to "+p.Kind
 		}
+		d.prices = append(d.prices, "unknown")
+		if price := d.a.TargetPrice(t); price != nil {
+			d.prices[len(d.prices)-1] = price.String()
+		}
 		d.endpoints = append(d.endpoints, e)
 	}
 	if r := d.model.Retry; r.Attempts > 1 {
@@ -299,6 +304,7 @@ func (d *decision) text() string {
 		}
 		if d.model != nil {
 			row(fmt.Sprintf("target %d", i+1), "%s: %s%s", e.what, e.url, how)
+			row("price", "%s", d.prices[i])
 		} else {
 			row("upstream", "%s%s", e.url, how)
 		}
@@ -337,8 +343,12 @@ func (d *decision) json() any {
 	}
 	if len(d.endpoints) > 0 {
 		var l []object
-		for _, e := range d.endpoints {
-			l = append(l, object{{"to", e.what}, {"request", e.url}, {"how", e.how}})
+		for i, e := range d.endpoints {
+			o := object{{"to", e.what}, {"request", e.url}, {"how", e.how}}
+			if d.model != nil {
+				o = append(o, member{"price", d.prices[i]})
+			}
+			l = append(l, o)
 		}
 		o = append(o, member{"endpoints", l})
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
+	"github.com/gwc-dev/gwc/schema/catalogue"
 )
 
 // object is a JSON object that keeps the order of its members.
@@ -80,6 +82,12 @@ func (n namer) plain(v reflect.Value, at string) any {
 		return object{{"patterns", routes}, {"hosts", len(x.Hosts)/4 + len(x.Wildcards)/4}, {"nodes", len(x.Nodes) / 8}, {"text_bytes", len(x.Pool)}}
 	case ir.Ref:
 		return x.Name
+	case price.Rate:
+		return plainRate(x)
+	case catalogue.Capabilities:
+		return append([]string{}, x.Names()...)
+	case catalogue.Modalities:
+		return append([]string{}, x.Names()...)
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -152,6 +160,7 @@ func plainArtifact(a *artifact.Artifact) any {
 	app := func(p *artifact.App) string { return a.Tenants[p.Tenant].Name + "/" + p.Name }
 	return namer{
 		"Target.Provider": named(a.Providers, func(p *artifact.Provider) string { return p.Name }),
+		"Target.Price":    func(i int) any { return version(a, i) },
 		"API.Owner":       named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
 		"API.Upstream":    named(a.Upstreams, func(u *artifact.Upstream) string { return u.Name }),
 		"App.Tenant":      named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),

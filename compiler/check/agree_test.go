@@ -30,7 +30,7 @@ const whole = `{
 	},
 	"providers": {
 		"openai": {
-			"kind": "openai", "baseURL": "https://api.openai.com/v1", "credentials": [{"ref": "env:A"}, {"ref": "file:b"}],
+			"kind": "openai", "baseURL": "https://api.openai.com/v1", "catalogue": "openai", "credentials": [{"ref": "env:A"}, {"ref": "file:b"}],
 			"headers": {"X-Team": "blue"}, "timeouts": {"connect": "1s", "firstByte": "2s", "idle": "3s", "total": "4m"}
 		},
 		"claude": {"kind": "anthropic"}

@@ -105,7 +105,7 @@ func (m *merger) provider(n *node, _ string) Provider {
 	p := Provider{
 		Kind:     n.get("kind").str,
 		BaseURL:  strings.TrimRight(n.get("baseURL").str, "/"),
-		Timeouts: timeouts(n.get("timeouts")),
+		Timeouts: timeouts(n.get("timeouts")), Catalogue: n.get("catalogue").str,
 	}
 	for _, c := range n.get("credentials").elems {
 		if c != nil {

@@ -61,6 +61,7 @@ type Provider struct {
 	Credentials []string
 	Headers     map[string]string
 	Timeouts    Timeouts
+	Catalogue   string // the vendor, where the file names it
 }
 
 // Timeouts are zero where the file says nothing and the schema has no default.

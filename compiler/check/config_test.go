@@ -52,7 +52,7 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 		},
 		Providers: map[string]Provider{
 			"openai": {
-				Kind: "openai", BaseURL: "https://api.openai.com/v1", Credentials: []string{"env:A", "file:b"},
+				Catalogue: "openai", Kind: "openai", BaseURL: "https://api.openai.com/v1", Credentials: []string{"env:A", "file:b"},
 				Headers: map[string]string{"X-Team": "blue"}, Timeouts: timeouts,
 			},
 			"claude": {

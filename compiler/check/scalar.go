@@ -57,6 +57,7 @@ var (
 	envForm       = regexp.MustCompile(`^env:[A-Za-z_][A-Za-z0-9_]*$`)
 	amountForm    = regexp.MustCompile(`^[0-9]{1,12}(\.[0-9]{1,9})?$`)
 	catalogueForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}/[!-~]{1,256}$`)
+	vendorForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 	lowerHashForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
@@ -189,6 +190,7 @@ var scalars = map[string]scalar{
 		}
 		return ""
 	}},
+	"catalogueprovider": {codeText, `a provider of the catalogue, such as "openai"`, false, match(vendorForm, "is not a name of the catalogue")},
 	"cataloguename": {codeText, `"provider/model", such as "openai/gpt-5"`, false, func(s string) string {
 		switch {
 		case catalogueForm.MatchString(s):

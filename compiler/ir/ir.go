@@ -97,6 +97,7 @@ type Provider struct {
 	Credentials []string
 	Headers     []artifact.Header // sorted by name
 	Timeouts    artifact.Timeouts
+	Catalogue   string // the catalogue's name of the vendor, where the files say it
 }
 
 // Model is a name that callers ask for. GivenAttempts tells whether the files say how many attempts there are.

@@ -19,12 +19,14 @@ const (
 	codeEntryOwner  diag.Code = "GWC2204" // an entry's provider does not exist
 	codeOutputLimit diag.Code = "GWC2206" // maxTokens is more than a target can give
 	codeBothWays    diag.Code = "GWC2210" // an entry has and lacks one capability
+	codeVendor      diag.Code = "GWC2211" // a provider names a vendor that the catalogue does not have
 	codeHalfPrice   diag.Code = "GWC6004" // a price that leaves out what every answer has
 	codeTierTwice   diag.Code = "GWC6005" // a tier that stands twice, or is no tier
 )
 
 // catalogue finds what is known of every target, and what that makes wrong.
 func (l *linker) catalogue() {
+	l.vendors()
 	l.entries()
 	for i := range l.p.Models {
 		m := &l.p.Models[i]
@@ -42,6 +44,27 @@ func (l *linker) catalogue() {
 	}
 }
 
+// vendors checks which vendors providers say that they are.
+func (l *linker) vendors() {
+	for i := range l.p.Providers {
+		p := &l.p.Providers[i]
+		if p.Catalogue == "" || slices.Contains(catalogue.Providers(), p.Catalogue) {
+			continue
+		}
+		path := []string{"providers", p.Name, "catalogue"}
+		d := diag.Diagnostic{Code: codeVendor, Severity: diag.Error, Path: path, Primary: diag.Label{Span: l.p.Places.Value(path...)},
+			Summary: fmt.Sprintf("provider %q is of unknown vendor %q", p.Name, p.Catalogue),
+			Notes:   []string{"catalogue names a provider of the shipped catalogue, whose facts then hold for this server"}}
+		if best, ok := diag.Nearest(p.Catalogue, catalogue.Providers()); ok {
+			d.Primary.Text = fmt.Sprintf("did you mean %q?", best)
+			d.Fixes = []diag.Fix{{Title: fmt.Sprintf("name %q", best), Edits: []diag.Edit{{Span: d.Primary.Span, New: strconv.Quote(best)}}}}
+		} else {
+			d.Help = []string{"`gwc models list` shows the names"}
+		}
+		l.report.Add(d)
+	}
+}
+
 // own returns the repository's entry of a name, or nil.
 func (l *linker) own(name string) *ir.Facts {
 	i := index(l.p.Catalogue, name, func(f *ir.Facts) string { return f.Name })
@@ -54,7 +77,10 @@ func (l *linker) own(name string) *ir.Facts {
 // known puts together what is known of a target.
 func (l *linker) known(m *ir.Model, t *ir.Target, at int) ir.Known {
 	p := &l.p.Providers[t.Provider.Index]
-	k := ir.Known{Provider: catalogue.Provider(p.Kind, p.BaseURL)}
+	k := ir.Known{Provider: p.Catalogue}
+	if k.Provider == "" {
+		k.Provider = catalogue.Provider(p.Kind, p.BaseURL)
+	}
 	if k.Provider != "" {
 		if e, by, ok := catalogue.Lookup(k.Provider, t.Model); ok {
 			k.Entry, k.Match, k.Price, k.Listed = &e, by, e.Price, e.Price

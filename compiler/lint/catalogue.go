@@ -74,6 +74,9 @@ func (l *linter) models() {
 			if l.p.Withheld.Some("catalogue") {
 				continue // perhaps what is missing is there, with an error in it
 			}
+			if k.Provider != "" && !slices.Contains(catalogue.Providers(), k.Provider) {
+				continue // link reported the provider
+			}
 			if k.Entry == nil && k.Provider != "" && k.Price == nil {
 				if asked[i] { // that nobody may ask for the model is said anyway
 					l.unknownModel(m, t, j)

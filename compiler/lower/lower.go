@@ -65,7 +65,7 @@ func (l *lowerer) providers() {
 	for _, name := range sorted(l.c.Providers) {
 		in := l.c.Providers[name]
 		out := ir.Provider{Name: name, Kind: in.Kind, BaseURL: strings.TrimRight(in.BaseURL, "/"),
-			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts)}
+			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts), Catalogue: in.Catalogue}
 		for _, h := range sorted(in.Headers) {
 			out.Headers = append(out.Headers, artifact.Header{Name: h, Value: in.Headers[h]})
 		}

@@ -168,16 +168,22 @@ func (p *Price) Free() bool {
 // Usage is what an exchange used, in the inside convention of the dialects: Input is all input tokens, those of
 // CacheRead, CacheWrite and InputAudio included; CacheWrite includes CacheWrite1h; Output is all output tokens,
 // Reasoning and OutputAudio included.
+//
+// Its JSON form is that of "tokens" in a call record.
 type Usage struct {
-	Input, Output                       int64
-	CacheRead, CacheWrite, CacheWrite1h int64
-	Reasoning                           int64
-	InputAudio, OutputAudio             int64
-	Images                              int64
+	Input        int64 `json:"input"`
+	Output       int64 `json:"output"`
+	CacheRead    int64 `json:"cache_read,omitempty"`
+	CacheWrite   int64 `json:"cache_write,omitempty"`
+	CacheWrite1h int64 `json:"cache_write_1h,omitempty"`
+	Reasoning    int64 `json:"reasoning,omitempty"`
+	InputAudio   int64 `json:"input_audio,omitempty"`
+	OutputAudio  int64 `json:"output_audio,omitempty"`
+	Images       int64 `json:"images,omitempty"`
 	// Service is the service tier that the provider says it served with; "" and unknown words are its usual one.
-	Service string
+	Service string `json:"service,omitempty"`
 	// Estimate tells that some of the numbers are a guess.
-	Estimate bool
+	Estimate bool `json:"estimate,omitempty"`
 }
 
 // Cost is what an exchange cost. Known is false where some unit that was used has no price; Amount is then 0 and means
@@ -332,4 +338,29 @@ func round(hi, lo uint64) (Amount, bool) {
 		q++
 	}
 	return Amount(q), true
+}
+
+// String writes the price for people: "input 1.25, output 10; above 200000 tokens input 2.5". Numbers are USD per
+// million tokens, or for each image and request.
+func (p *Price) String() string {
+	var b []byte
+	for i, r := range p.Rates {
+		tier := i == 0 || r.Service != p.Rates[i-1].Service || r.Above != p.Rates[i-1].Above
+		switch {
+		case i == 0:
+		case tier:
+			b = append(b, "; "...)
+		default:
+			b = append(b, ", "...)
+		}
+		if tier && r.Service != "" {
+			b = append(append(append(b, "service "...), r.Service...), ' ')
+		}
+		if tier && r.Above > 0 {
+			b = append(strconv.AppendInt(append(b, "above "...), r.Above, 10), " tokens "...)
+		}
+		b = append(append(b, r.Kind.String()...), ' ')
+		b = AppendRate(b, r.Femto, r.Kind)
+	}
+	return string(b)
 }
