@@ -348,7 +348,8 @@ func overlap(a, b string) bool {
 }
 
 // paths finds APIs that share host and base path, and takes the routes of all but the first out of the program, so
-// that the collision is not said again for their operations.
+// that the collision is not said again for their operations. At the root that is an error only of APIs that have an
+// operation in common: documents with whole paths stand there beside each other.
 func (l *linker) paths() {
 	type where struct{ host, path string }
 	first := make(map[where]int, len(l.p.APIs))
@@ -366,7 +367,7 @@ func (l *linker) paths() {
 				first[w] = i
 				continue
 			}
-			if drop[i] {
+			if drop[i] || a.BasePath == "" && !l.meet(f, i) {
 				continue
 			}
 			drop[i] = true
@@ -393,6 +394,23 @@ func (l *linker) paths() {
 		}
 	}
 	l.p.Routes = keep
+}
+
+// meet reports whether two APIs publish one method at one path.
+func (l *linker) meet(a, b int) bool {
+	type door struct{ host, method, path string }
+	doors := map[door]bool{}
+	for i := range l.p.Routes {
+		if r := &l.p.Routes[i]; r.API == a {
+			doors[door{r.Host, r.Method, r.Path}] = true
+		}
+	}
+	for i := range l.p.Routes {
+		if r := &l.p.Routes[i]; r.API == b && doors[door{r.Host, r.Method, r.Path}] {
+			return true
+		}
+	}
+	return false
 }
 
 // basePath is the place of an API's base path, or of its name where the file says none.
