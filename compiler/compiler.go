@@ -97,13 +97,15 @@ type build struct {
 	layers    *cache.Layers // where there is a Memory
 	units     check.Count
 	sources   *load.Sources
-	config    *check.Config
+	config    *check.Config // until it is lowered
 	documents *openapi.Documents
-	program   *ir.Program
-	tests     []script.Test
-	artifact  *artifact.Artifact
-	bytes     []byte
-	failed    bool // an error was reported
+	// assertions holds the files that make some.
+	assertions map[string]bool
+	program    *ir.Program
+	tests      []script.Test
+	artifact   *artifact.Artifact
+	bytes      []byte
+	failed     bool // an error was reported
 }
 
 // stage runs one function. It returns a Go error only for what is not the repository's fault: the disk, or a bug.
@@ -145,6 +147,7 @@ var stages = []stage{
 			keep = &check.Keep{Store: store, Tool: tool}
 		}
 		b.config, r, b.units, err = check.Kept(b.ctx, b.sources, keep)
+		b.sources.Release(".cue")
 		return r, err
 	}, func(b *build) bool { return b.sources != nil }},
 	{"openapi", "gwc_build_openapi_seconds", func(b *build) (r diag.Report, err error) {
@@ -153,10 +156,13 @@ var stages = []stage{
 			in.Keep = &openapi.Keep{Store: store, Tool: tool}
 		}
 		b.documents, r = openapi.Read(in)
+		b.sources.Release("")
 		return r, nil
 	}, func(b *build) bool { return b.config != nil }},
 	{"lower", "gwc_build_lower_seconds", func(b *build) (r diag.Report, err error) {
 		b.program, r = lower.Lower(b.config, b.documents)
+		b.assertions = assertionFiles(b.config)
+		b.config = nil // A large one would take room to the end of the build.
 		return r, nil
 	}, func(b *build) bool { return b.config != nil }},
 	{"link", "gwc_build_link_seconds", func(b *build) (r diag.Report, err error) {

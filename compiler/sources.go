@@ -5,22 +5,17 @@ import (
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
 
+	"github.com/gwc-dev/gwc/compiler/check"
 	"github.com/gwc-dev/gwc/compiler/load"
 )
 
 // sources are the files that the artifact is made from: the units' and the documents', and no other that happens to
 // lie in the repository. A file that only makes assertions is none: writing one changes no artifact.
 func sources(b *build) map[string]load.Digest {
-	asserts := map[string]bool{}
-	if b.config != nil {
-		for name := range b.config.Assertions {
-			asserts[b.config.Key("assertions", name).File] = true
-		}
-	}
 	m := map[string]load.Digest{}
 	for _, u := range b.sources.Units {
 		for _, f := range u.Files {
-			if asserts[f.Path] && onlyAsserts(b.sources, f.Path) {
+			if b.assertions[f.Path] && onlyAsserts(b.sources, f.Path) {
 				continue
 			}
 			m[f.Path], _ = b.sources.Digest(f.Path)
@@ -30,6 +25,15 @@ func sources(b *build) map[string]load.Digest {
 		m[f], _ = b.sources.Digest(f)
 	}
 	return m
+}
+
+// assertionFiles returns the files in which assertions stand.
+func assertionFiles(c *check.Config) map[string]bool {
+	files := map[string]bool{}
+	for name := range c.Assertions {
+		files[c.Key("assertions", name).File] = true
+	}
+	return files
 }
 
 // onlyAsserts reports whether a file of CUE says nothing but assertions. Whatever it is not sure of, it denies.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -203,12 +204,17 @@ func colored(flag string, w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// oneShot is for commands that compile once and end: until its result is called the garbage collector waits for twice
-// as much as the heap holds beyond a floor of 64 MB, which is reserved and never touched. That takes a third off the
-// CPU time of building 1,000 APIs. A larger GOGC was refused: it multiplies the memory of the largest repositories too.
+// oneShot is for commands that compile once and end: until its result is called the garbage collector first lets the
+// heap grow to some 60 MB, by a floor that is reserved and never touched, and from then on collects when it has grown
+// by two thirds. The floor takes a third off the CPU time of building 1,000 APIs; without the lower percentage 100,000
+// APIs take a third more memory.
 func oneShot() func() {
-	floor := make([]byte, 64<<20)
-	return func() { runtime.KeepAlive(floor) }
+	floor := make([]byte, 96<<20)
+	percent := debug.SetGCPercent(65)
+	return func() {
+		runtime.KeepAlive(floor)
+		debug.SetGCPercent(percent)
+	}
 }
 
 // compiled is what a command gets of a compilation.

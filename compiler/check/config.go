@@ -24,8 +24,7 @@ type Config struct {
 
 	Withheld Withheld `pack:"-"`
 
-	units []*Fragment    `pack:"-"` // that it was joined from
-	homes map[string]int `pack:"-"` // in units, of each field at the top and each object: the one whose places count
+	positions *Positions `pack:"-"`
 }
 
 type place struct{ key, value diag.Span }
@@ -151,30 +150,13 @@ type Limit struct {
 
 // Key returns the place of the last label of a data path, such as Key("models", "smart", "targets"); for a list
 // element it is the element's place. It is zero where nothing is known.
-func (c *Config) Key(path ...string) diag.Span { return c.place(path).key }
+func (c *Config) Key(path ...string) diag.Span { return c.positions.Key(path...) }
 
 // Value returns the place of the value at a data path, such as Value("models", "smart", "targets", "0", "provider").
-func (c *Config) Value(path ...string) diag.Span { return c.place(path).value }
+func (c *Config) Value(path ...string) diag.Span { return c.positions.Value(path...) }
 
-// Folder returns the name of the tenant in whose folder an object stands, such as Folder("apis", "petstore"); "" for
-// the platform.
-func (c *Config) Folder(path ...string) string {
-	home, ok := c.homes[head(join(path))]
-	if !ok {
-		return ""
-	}
-	return c.units[home].Tenant
-}
-
-func (c *Config) place(path []string) place {
-	joined := join(path)
-	home, ok := c.homes[head(joined)]
-	if !ok {
-		return place{}
-	}
-	p, _ := c.units[home].Places.find(joined)
-	return p
-}
+// Positions returns the places alone, for those who need nothing else of a Config.
+func (c *Config) Positions() *Positions { return c.positions }
 
 func join(path []string) string {
 	n := 0

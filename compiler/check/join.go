@@ -28,18 +28,13 @@ type Fragment struct {
 func assemble(units []*Fragment) (*Config, diag.Report) {
 	var report diag.Report
 	c := newConfig()
-	c.units, c.homes = units, map[string]int{}
+	c.positions = &Positions{homes: map[string]int{}}
 	broken := len(units) == 0
 	listens := false
-	for i, u := range units {
+	for _, u := range units {
 		report.Add(u.Report...)
 		broken = broken || u.Broken || slices.Contains(u.Unsound, join([]string{"gateway"}))
-		for path := range u.Places.heads() {
-			// Of an object that two units define, the first one's places count.
-			if _, taken := c.homes[path]; !taken || strings.Count(path, "\x00") < 2 {
-				c.homes[path] = i
-			}
-		}
+		c.positions.add(u.Tenant, &Places{Files: u.Places.Files, Text: u.Places.Text, Index: u.Places.Index})
 		if u.Listens {
 			listens = true
 			c.Gateway = u.Config.Gateway

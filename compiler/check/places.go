@@ -135,3 +135,57 @@ func head(path string) string {
 	}
 	return path
 }
+
+// Positions knows where each data path of a repository stands. It is immutable.
+type Positions struct {
+	units []home
+	homes map[string]int // in units, of each field at the top and each object: the one whose places count
+}
+
+// home is what is known of a unit.
+type home struct {
+	tenant string
+	places *Places
+}
+
+// add adds the places of a unit. Of an object that two units define, the first one's count.
+func (p *Positions) add(tenant string, places *Places) {
+	for path := range places.heads() {
+		if _, taken := p.homes[path]; !taken || strings.Count(path, "\x00") < 2 {
+			p.homes[path] = len(p.units)
+		}
+	}
+	p.units = append(p.units, home{tenant, places})
+}
+
+// Key is [Config.Key].
+func (p *Positions) Key(path ...string) diag.Span { return p.place(path).key }
+
+// Value is [Config.Value].
+func (p *Positions) Value(path ...string) diag.Span { return p.place(path).value }
+
+// Folder returns the name of the tenant in whose folder an object stands, such as Folder("apis", "petstore"); "" for
+// the platform.
+func (p *Positions) Folder(path ...string) string {
+	if p == nil {
+		return ""
+	}
+	at, ok := p.homes[head(join(path))]
+	if !ok {
+		return ""
+	}
+	return p.units[at].tenant
+}
+
+func (p *Positions) place(path []string) place {
+	if p == nil {
+		return place{}
+	}
+	joined := join(path)
+	at, ok := p.homes[head(joined)]
+	if !ok {
+		return place{}
+	}
+	found, _ := p.units[at].places.find(joined)
+	return found
+}

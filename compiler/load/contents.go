@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
+	"strings"
 	"sync"
 )
 
@@ -75,7 +77,7 @@ func (s *Sources) Data(path string) ([]byte, bool) {
 	if read {
 		return data, true
 	}
-	data, err := fs.ReadFile(s.fsys, path)
+	data, err := s.readFile(path, f.stamp.Size)
 	if err == nil && sha256.Sum256(data) != f.digest {
 		err = &fs.PathError{Op: "read", Path: path, Err: ErrChanged}
 	}
@@ -89,6 +91,44 @@ func (s *Sources) Data(path string) ([]byte, bool) {
 	}
 	f.data, f.read = data, true
 	return data, true
+}
+
+// readFile reads a file that is most likely of a size: other than fs.ReadFile it allocates no more than that.
+func (s *Sources) readFile(path string, size int64) ([]byte, error) {
+	if !s.again {
+		return fs.ReadFile(s.fsys, path)
+	}
+	f, err := s.fsys.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data := make([]byte, size+1)
+	n, err := io.ReadFull(f, data)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return data[:n:n], nil
+	case err != nil:
+		return nil, err
+	}
+	rest, err := io.ReadAll(io.LimitReader(f, MaxDocument)) // It has grown.
+	return append(data, rest...), err
+}
+
+// Release forgets the bytes of files whose names end so, which [Sources.Data] reads again where they are asked for.
+// Files of another file system than a [Folder] stay: nobody knows what it costs to read them, and whether it gives the
+// same twice.
+func (s *Sources) Release(suffix string) {
+	if !s.again {
+		return
+	}
+	s.files.mu.Lock()
+	defer s.files.mu.Unlock()
+	for i := range s.files.list {
+		if f := &s.files.list[i]; f.data != nil && strings.HasSuffix(f.path, suffix) {
+			f.data, f.read = nil, false
+		}
+	}
 }
 
 // Err returns why a file could not be read when [Sources.Data] was asked for it, or nil. What was made of Sources is of

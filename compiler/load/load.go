@@ -68,6 +68,7 @@ type Sources struct {
 	Environments []Environment
 
 	fsys  fs.FS
+	again bool // fsys gives a file again
 	files contents
 }
 
@@ -140,7 +141,7 @@ type Known func(path string, stamp Stamp) (Digest, bool)
 func Open(ctx context.Context, fsys fs.FS, environment string, known Known) (*Sources, diag.Report, error) {
 	l := loader{fsys: fsys, env: environment, known: known, src: &Sources{Oversize: map[string]int64{}, fsys: fsys}}
 	if f, ok := fsys.(*Folder); ok {
-		l.fsys, l.src.fsys = f.FS, f.FS
+		l.fsys, l.src.fsys, l.src.again = f.FS, f.FS, true
 		var err error
 		if l.listed, err = list(f.root); err != nil {
 			return nil, diag.Report{}, err
@@ -342,7 +343,7 @@ func (l *loader) read(ctx context.Context) error {
 				return
 			}
 		}
-		if f.data, f.err = fs.ReadFile(l.fsys, f.path); f.err == nil {
+		if f.data, f.err = l.src.readFile(f.path, f.size); f.err == nil {
 			f.digest = sha256.Sum256(f.data)
 		}
 	})

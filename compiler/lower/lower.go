@@ -26,7 +26,7 @@ const defaultAuth = "key"
 
 // Lower returns the program. APIs whose document is not in docs get no routes.
 func Lower(c *check.Config, docs *openapi.Documents) (*ir.Program, diag.Report) {
-	l := lowerer{c: c, docs: docs, p: &ir.Program{Places: c, Withheld: ir.Withheld(c.Withheld)}}
+	l := lowerer{c: c, docs: docs, p: &ir.Program{Places: c.Positions(), Withheld: ir.Withheld(c.Withheld)}}
 	l.gateway()
 	l.providers()
 	l.models()

@@ -43,13 +43,12 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		}
 		return strings.Compare(x.Host, y.Host)
 	})
-	routes := make([]ir.Route, len(order))
+	routes := make([]*ir.Route, len(order))
 	for i, at := range order {
-		routes[i] = p.Routes[at]
+		routes[i] = &p.Routes[at]
 	}
 	patterns := make([]match.Pattern, len(routes))
-	for i := range routes {
-		r := &routes[i]
+	for i, r := range routes {
 		patterns[i] = match.Pattern{Host: r.Host, Method: r.Method, Path: r.Path, Value: uint32(i)}
 	}
 	t, conflicts := match.Build(patterns)
@@ -100,8 +99,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 	}
 	slices.SortFunc(a.Keys, func(x, y artifact.Key) int { return bytes.Compare(x.Hash[:], y.Hash[:]) })
 	a.Routes = make([]artifact.Route, len(routes))
-	for i := range routes {
-		r := &routes[i]
+	for i, r := range routes {
 		a.Routes[i] = artifact.Route{ID: r.ID, Kind: r.Kind, Host: r.Host, Method: r.Method, Path: r.Path, API: r.API,
 			Operation: r.Operation, Auth: r.Auth, Timeout: r.Timeout,
 			Origin: artifact.Origin{File: r.Origin.File, Line: r.Origin.Start.Line}}
@@ -111,7 +109,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 
 // collisions reports routes that cannot stand beside each other. Pairs of the same two APIs, or within one API, are
 // folded into the first with a count: they have one cause.
-func collisions(p *ir.Program, routes []ir.Route, conflicts []match.Conflict, report *diag.Report) {
+func collisions(p *ir.Program, routes []*ir.Route, conflicts []match.Conflict, report *diag.Report) {
 	type pair struct {
 		code diag.Code
 		a, b int
@@ -120,7 +118,7 @@ func collisions(p *ir.Program, routes []ir.Route, conflicts []match.Conflict, re
 	var found []diag.Diagnostic
 	var more []int
 	for _, c := range conflicts {
-		a, b := &routes[c.A], &routes[c.B]
+		a, b := routes[c.A], routes[c.B]
 		if c.A != c.B && b.API < 0 {
 			a, b = b, a // the primary place is the one that a team can change
 		}
