@@ -2,33 +2,23 @@ package anthropic
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/dialect/sse"
 )
 
-// MaxBody bounds an answer that is not streamed, in bytes.
-const MaxBody = 64 << 20
-
 // maxOpen bounds the content blocks that are open at a time; the API opens one after the other.
 const maxOpen = 256
 
 // Decoder reads one answer. It allocates one string per delta in steady state.
 type Decoder struct {
-	stream bool
-	split  sse.Splitter
-	sse    sse.Event
-	body   []byte
-	buf    []byte
-	ev     dialect.Event
+	dialect.Intake
 
 	usage   usage
 	id      string
 	started bool
 	stopped bool
-	ended   bool
 
 	blocks   []block // open content blocks
 	tools    int     // tool calls so far
@@ -75,12 +65,16 @@ func (u *usage) neutral() dialect.Usage {
 var _ dialect.Decoder = (*Decoder)(nil)
 
 // NewDecoder returns a decoder for one answer with status 200, streamed or whole.
-func NewDecoder(stream bool) *Decoder { return &Decoder{stream: stream} }
+func NewDecoder(stream bool) *Decoder {
+	d := &Decoder{}
+	d.Reset(stream)
+	return d
+}
 
 // Reset makes d ready for another answer and keeps its buffers, unless they have grown large.
 func (d *Decoder) Reset(stream bool) {
-	*d = Decoder{stream: stream, split: d.split, body: keep(d.body), buf: keep(d.buf), blocks: d.blocks[:0]}
-	d.split.Reset(0)
+	*d = Decoder{Intake: d.Intake, blocks: d.blocks[:0]}
+	d.Intake.Reset(stream)
 }
 
 func keep(b []byte) []byte {
@@ -90,82 +84,39 @@ func keep(b []byte) []byte {
 	return b[:0]
 }
 
-// Feed reads the next piece of the answer and calls emit for each event that it completes. The event is valid during
-// the call; its strings may be kept.
-func (d *Decoder) Feed(b []byte, emit func(*dialect.Event)) {
-	if d.ended {
-		return
-	}
-	if !d.stream {
-		if len(d.body)+len(b) > MaxBody {
-			d.body = nil
-			d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's answer is too long."})
-			return
-		}
-		d.body = append(d.body, b...)
-		return
-	}
-	for len(b) > 0 && !d.ended {
-		n, ok, err := d.split.Next(b, &d.sse)
-		if err != nil {
-			d.fail(emit, &dialect.Error{Type: "api_error", Message: "An event of the provider's stream is too long."})
-			return
-		}
-		if ok {
-			d.event(emit)
-		}
-		b = b[n:]
-	}
-}
+// Feed implements [dialect.Decoder].
+func (d *Decoder) Feed(b []byte, emit func(*dialect.Event)) { d.Take(b, emit, d.event) }
 
-// Finish ends the answer. It emits End unless that has happened, after an ErrorEvent if the answer is not complete.
+// Finish implements [dialect.Decoder].
 func (d *Decoder) Finish(emit func(*dialect.Event)) {
-	if d.ended {
+	if d.Ended {
 		return
 	}
-	if !d.stream {
+	if !d.Stream {
 		d.whole(emit)
-		d.body = nil
+		d.Body = nil
 		return
 	}
-	if d.split.End(&d.sse) && jsonscan.Valid(d.sse.Data) == nil { // what was cut is no event that cannot be read
+	if d.Last(func(data []byte) bool { return jsonscan.Valid(data) == nil }) {
 		d.event(emit)
 	}
 	switch {
-	case d.ended:
+	case d.Ended:
 	case d.stopped:
 		// Only message_stop is missing: everything that was to be said has been said.
-		d.end(emit)
+		d.End(emit)
 	default:
-		d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's stream ended before the answer was complete."})
+		d.Fail(emit, "The provider's stream ended before the answer was complete.")
 	}
-}
-
-func (d *Decoder) emit(emit func(*dialect.Event), ev dialect.Event) {
-	d.ev = ev
-	emit(&d.ev)
-}
-
-func (d *Decoder) end(emit func(*dialect.Event)) {
-	d.ended = true
-	d.emit(emit, dialect.Event{Kind: dialect.End})
-}
-
-func (d *Decoder) fail(emit func(*dialect.Event), err *dialect.Error) {
-	if err.Status == 0 {
-		err.Status = http.StatusBadGateway
-	}
-	d.emit(emit, dialect.Event{Kind: dialect.ErrorEvent, Err: err})
-	d.end(emit)
 }
 
 // event reads one event of a stream. Types that are not known are ignored: the API's versioning policy allows new ones.
 // What is not JSON breaks the answer off: a piece of it is lost, and without it the rest would look whole.
 func (d *Decoder) event(emit func(*dialect.Event)) {
-	data := d.sse.Data
+	data := d.SSE.Data
 	if jsonscan.Valid(data) != nil {
 		if !d.stopped {
-			d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's stream holds an event that cannot be read."})
+			d.Fail(emit, "The provider's stream holds an event that cannot be read.")
 		}
 		return
 	}
@@ -198,7 +149,7 @@ func (d *Decoder) event(emit func(*dialect.Event)) {
 			c.Skip()
 		}
 	}
-	if kind == nil && string(d.sse.Name) == "error" {
+	if kind == nil && string(d.SSE.Name) == "error" {
 		kind, failure = []byte(`"error"`), data // from something in front of the API
 	}
 	switch string(kind) {
@@ -231,10 +182,10 @@ func (d *Decoder) event(emit func(*dialect.Event)) {
 			d.ensureStarted(emit)
 			d.stop(emit, dialect.StopEnd, "")
 		}
-		d.end(emit)
+		d.End(emit)
 	case `"error"`:
 		if len(failure) > 0 {
-			d.fail(emit, streamError(data))
+			d.FailWith(emit, streamError(data))
 		}
 	}
 }
@@ -244,13 +195,13 @@ func isObject(raw []byte) bool { return len(raw) > 0 && raw[0] == '{' }
 func (d *Decoder) ensureStarted(emit func(*dialect.Event)) {
 	if !d.started {
 		d.started = true
-		d.emit(emit, dialect.Event{Kind: dialect.Start})
+		d.Emit(emit, dialect.Event{Kind: dialect.Start})
 	}
 }
 
 func (d *Decoder) emitUsage(emit func(*dialect.Event)) {
 	if d.usage.known {
-		d.emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: d.usage.neutral()})
+		d.Emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: d.usage.neutral()})
 	}
 }
 
@@ -261,9 +212,9 @@ func (d *Decoder) start(message []byte, emit func(*dialect.Event)) {
 	for c.Enter(); c.More(); {
 		switch string(c.Key()) {
 		case "id":
-			ev.ID = d.text(c.Skip())
+			ev.ID = d.Text(c.Skip())
 		case "model":
-			ev.Model = d.text(c.Skip())
+			ev.Model = d.Text(c.Skip())
 		case "usage":
 			d.usage.read(c.Skip())
 		default:
@@ -274,23 +225,13 @@ func (d *Decoder) start(message []byte, emit func(*dialect.Event)) {
 		// Seen behind gateways: the same event twice, which is harmless, and a second generation after a retry, whose
 		// blocks must not be mixed with the first one's.
 		if ev.ID != d.id || len(d.blocks) > 0 || d.stopped {
-			d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's stream began a second message in the middle of the first."})
+			d.Fail(emit, "The provider's stream began a second message in the middle of the first.")
 		}
 		return
 	}
 	d.started, d.id = true, ev.ID
-	d.emit(emit, ev)
+	d.Emit(emit, ev)
 	d.emitUsage(emit)
-}
-
-// text copies a raw JSON string; "" for anything else.
-func (d *Decoder) text(raw []byte) string {
-	if len(raw) < 2 || raw[0] != '"' {
-		return ""
-	}
-	var s []byte
-	s, d.buf = jsonscan.Unquote(raw, d.buf)
-	return string(s)
 }
 
 // content is what a content block's start, or a block of a whole answer, holds.
@@ -328,7 +269,7 @@ func readContent(raw []byte) (b content) {
 func (d *Decoder) blockStart(index int64, raw []byte, emit func(*dialect.Event)) {
 	d.blockStop(index, emit) // an index that is used again without its stop
 	if len(d.blocks) >= maxOpen {
-		d.fail(emit, &dialect.Error{Type: "api_error", Message: "The provider's stream has too many open content blocks."})
+		d.Fail(emit, "The provider's stream has too many open content blocks.")
 		return
 	}
 	c := readContent(raw)
@@ -336,18 +277,18 @@ func (d *Decoder) blockStart(index int64, raw []byte, emit func(*dialect.Event))
 	switch string(c.kind) {
 	case `"text"`:
 		b.kind = blockText
-		if s := d.text(c.text); s != "" {
-			d.emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
+		if s := d.Text(c.text); s != "" {
+			d.Emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
 		}
 	case `"thinking"`:
 		b.kind, b.ordinal = blockThinking, d.thoughts
 		d.thoughts++
-		if s := d.text(c.thinking); s != "" {
-			d.emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: b.ordinal, Text: s})
+		if s := d.Text(c.thinking); s != "" {
+			d.Emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: b.ordinal, Text: s})
 		}
-		b.signature = append(b.signature, d.text(c.signature)...)
+		b.signature = append(b.signature, d.Text(c.signature)...)
 	case `"redacted_thinking"`:
-		d.emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.thoughts, Text: d.text(c.data)})
+		d.Emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.thoughts, Text: d.Text(c.data)})
 		d.thoughts++
 	case `"tool_use"`:
 		b.kind, b.ordinal = blockTool, d.tools
@@ -355,7 +296,7 @@ func (d *Decoder) blockStart(index int64, raw []byte, emit func(*dialect.Event))
 		if len(c.input) > 2 && c.input[0] == '{' {
 			b.input = string(c.input)
 		}
-		d.emit(emit, dialect.Event{Kind: dialect.ToolStart, Index: b.ordinal, ID: d.text(c.id), Name: d.text(c.name)})
+		d.Emit(emit, dialect.Event{Kind: dialect.ToolStart, Index: b.ordinal, ID: d.Text(c.id), Name: d.Text(c.name)})
 	}
 	d.blocks = append(d.blocks, b)
 }
@@ -386,18 +327,18 @@ func (d *Decoder) blockDelta(index int64, raw []byte, emit func(*dialect.Event))
 			c.Skip()
 		}
 	}
-	s := d.text(text)
+	s := d.Text(text)
 	if s == "" {
 		return // an empty first fragment of arguments is normal
 	}
 	switch string(kind) {
 	case `"text_delta"`:
 		if b.kind == blockText {
-			d.emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
+			d.Emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
 		}
 	case `"thinking_delta"`:
 		if b.kind == blockThinking {
-			d.emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: b.ordinal, Text: s})
+			d.Emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: b.ordinal, Text: s})
 		}
 	case `"signature_delta"`:
 		if b.kind == blockThinking && len(b.signature)+len(s) <= sse.DefaultMax {
@@ -406,7 +347,7 @@ func (d *Decoder) blockDelta(index int64, raw []byte, emit func(*dialect.Event))
 	case `"input_json_delta"`:
 		if b.kind == blockTool {
 			b.fragments = true
-			d.emit(emit, dialect.Event{Kind: dialect.ToolDelta, Index: b.ordinal, Text: s})
+			d.Emit(emit, dialect.Event{Kind: dialect.ToolDelta, Index: b.ordinal, Text: s})
 		}
 	}
 }
@@ -428,7 +369,7 @@ func (d *Decoder) close(b *block, emit func(*dialect.Event)) {
 	switch b.kind {
 	case blockThinking:
 		if len(b.signature) > 0 {
-			d.emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: b.ordinal, Text: string(b.signature)})
+			d.Emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: b.ordinal, Text: string(b.signature)})
 		}
 	case blockTool:
 		ev := dialect.Event{Kind: dialect.ToolEnd, Index: b.ordinal}
@@ -437,7 +378,7 @@ func (d *Decoder) close(b *block, emit func(*dialect.Event)) {
 				ev.Text = "{}"
 			}
 		}
-		d.emit(emit, ev)
+		d.Emit(emit, ev)
 	}
 }
 
@@ -455,7 +396,7 @@ func (d *Decoder) messageDelta(raw []byte, emit func(*dialect.Event)) {
 		}
 	}
 	if len(reason) > 0 && reason[0] == '"' {
-		d.stop(emit, stopReason(reason), d.text(sequence))
+		d.stop(emit, stopReason(reason), d.Text(sequence))
 	}
 }
 
@@ -468,7 +409,7 @@ func (d *Decoder) stop(emit func(*dialect.Event), reason dialect.StopReason, seq
 		d.close(&d.blocks[i], emit)
 	}
 	d.blocks = d.blocks[:0]
-	d.emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: reason, StopSequence: sequence})
+	d.Emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: reason, StopSequence: sequence})
 }
 
 // stopReason maps a raw stop_reason. One that is not known ends the turn like end_turn.
@@ -490,14 +431,14 @@ func stopReason(raw []byte) dialect.StopReason {
 
 // whole reads an answer that was not streamed.
 func (d *Decoder) whole(emit func(*dialect.Event)) {
-	broken := &dialect.Error{Type: "api_error", Message: "The provider's answer is not a complete message."}
-	if jsonscan.Valid(d.body) != nil {
-		d.fail(emit, broken)
+	const broken = "The provider's answer is not a complete message."
+	if jsonscan.Valid(d.Body) != nil {
+		d.Fail(emit, broken)
 		return
 	}
-	c := jsonscan.Over(d.body)
+	c := jsonscan.Over(d.Body)
 	if c.Kind() != '{' {
-		d.fail(emit, broken)
+		d.Fail(emit, broken)
 		return
 	}
 	var kind, list, reason, sequence []byte
@@ -507,9 +448,9 @@ func (d *Decoder) whole(emit func(*dialect.Event)) {
 		case "type":
 			kind = c.Skip()
 		case "id":
-			start.ID = d.text(c.Skip())
+			start.ID = d.Text(c.Skip())
 		case "model":
-			start.Model = d.text(c.Skip())
+			start.Model = d.Text(c.Skip())
 		case "content":
 			list = c.Skip()
 		case "stop_reason":
@@ -523,14 +464,14 @@ func (d *Decoder) whole(emit func(*dialect.Event)) {
 		}
 	}
 	if string(kind) == `"error"` {
-		d.fail(emit, streamError(d.body))
+		d.FailWith(emit, streamError(d.Body))
 		return
 	}
 	if len(list) == 0 || list[0] != '[' {
-		d.fail(emit, broken)
+		d.Fail(emit, broken)
 		return
 	}
-	d.emit(emit, start)
+	d.Emit(emit, start)
 	c = jsonscan.Over(list)
 	c.Enter()
 	for i := int64(0); c.More(); i++ {
@@ -542,8 +483,8 @@ func (d *Decoder) whole(emit func(*dialect.Event)) {
 		d.blockStop(i, emit)
 	}
 	d.emitUsage(emit)
-	d.stop(emit, stopReason(reason), d.text(sequence))
-	d.end(emit)
+	d.stop(emit, stopReason(reason), d.Text(sequence))
+	d.End(emit)
 }
 
 // read takes the numbers of a usage object and reports whether there were any.
@@ -649,18 +590,7 @@ func statusOf(kind string) int {
 // DecodeError reads an error answer: {"type":"error","error":{"type","message"}}. It always gives an error with a
 // message, whatever the body holds.
 func DecodeError(status int, retryAfter string, body []byte) *dialect.Error {
-	e, _ := dialect.ReadError(body)
-	e.Status, e.RetryAfter = status, retryAfter
-	if e.Message == "" {
-		e.Message = "The provider answered with status " + strconv.Itoa(status) + " and no readable error."
-	}
-	if e.Type == "" {
-		e.Type = typeOf(status)
-	}
-	if status == http.StatusUnauthorized {
-		e.Message = dialect.Refused
-	}
-	return &e
+	return dialect.AnswerError(status, retryAfter, body, typeOf)
 }
 
 // typeOf is the reverse of statusOf, for answers that something in front of the API gave.

@@ -7,11 +7,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
-	"github.com/gwc-dev/gwc/runtime/dialect/sse"
 )
-
-// MaxBody bounds an answer that is not streamed, in bytes.
-const MaxBody = 64 << 20
 
 // maxCalls bounds the calls of tools in one answer.
 const maxCalls = 1024
@@ -19,16 +15,10 @@ const maxCalls = 1024
 // Decoder reads one answer of a provider that speaks this dialect. Of several choices it reads the first. It allocates
 // one string per delta in steady state.
 type Decoder struct {
-	stream bool
-	split  sse.Splitter
-	sse    sse.Event
-	body   []byte
-	buf    []byte
-	ev     dialect.Event
+	dialect.Intake
 
 	started bool
 	reason  dialect.StopReason
-	ended   bool
 	thought bool // inside a run of thinking, which has one index
 	blocks  int  // runs of thinking so far
 	calls   []calling
@@ -82,62 +72,33 @@ func (b *balance) add(s string) {
 // Reset makes d ready for another answer and keeps its buffers, unless they have grown large.
 func (d *Decoder) Reset(stream bool) {
 	clear(d.calls)
-	*d = Decoder{stream: stream, split: d.split, body: keep(d.body), buf: keep(d.buf), calls: d.calls[:0]}
-	d.split.Reset(0)
+	*d = Decoder{Intake: d.Intake, calls: d.calls[:0]}
+	d.Intake.Reset(stream)
 }
 
 // Feed implements [dialect.Decoder].
-func (d *Decoder) Feed(b []byte, emit func(*dialect.Event)) {
-	if d.ended {
-		return
-	}
-	if !d.stream {
-		if len(d.body)+len(b) > MaxBody {
-			d.body = nil
-			d.fail(emit, "The provider's answer is too long.")
-			return
-		}
-		d.body = append(d.body, b...)
-		return
-	}
-	for len(b) > 0 && !d.ended {
-		n, ok, err := d.split.Next(b, &d.sse)
-		if err != nil {
-			d.fail(emit, "An event of the provider's stream is too long.")
-			return
-		}
-		if ok {
-			d.event(emit)
-		}
-		b = b[n:]
-	}
-}
+func (d *Decoder) Feed(b []byte, emit func(*dialect.Event)) { d.Take(b, emit, d.event) }
 
 // Finish implements [dialect.Decoder].
 func (d *Decoder) Finish(emit func(*dialect.Event)) {
-	if d.ended {
+	if d.Ended {
 		return
 	}
-	if !d.stream {
+	if !d.Stream {
 		d.whole(emit)
-		d.body = nil
+		d.Body = nil
 		return
 	}
-	if d.split.End(&d.sse) && (bytes.HasPrefix(d.sse.Data, done) || jsonscan.Valid(d.sse.Data) == nil) {
+	if d.Last(func(data []byte) bool { return bytes.HasPrefix(data, done) || jsonscan.Valid(data) == nil }) {
 		d.event(emit)
 	}
 	switch {
-	case d.ended:
+	case d.Ended:
 	case d.reason != "":
 		d.end(emit) // only [DONE] is missing
 	default:
-		d.fail(emit, "The provider's stream ended before the answer was complete.")
+		d.Fail(emit, "The provider's stream ended before the answer was complete.")
 	}
-}
-
-func (d *Decoder) emit(emit func(*dialect.Event), ev dialect.Event) {
-	d.ev = ev
-	emit(&d.ev)
 }
 
 // end emits the stop reason, which is held back until all has been said, and the end.
@@ -148,35 +109,24 @@ func (d *Decoder) end(emit func(*dialect.Event)) {
 	if d.reason == dialect.StopEnd && len(d.calls) > 0 {
 		d.reason = dialect.StopToolCalls // some servers say "stop" for calls as well
 	}
-	d.emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: d.reason})
-	d.ended = true
-	d.emit(emit, dialect.Event{Kind: dialect.End})
-}
-
-func (d *Decoder) fail(emit func(*dialect.Event), message string) {
-	d.failWith(emit, &dialect.Error{Status: http.StatusBadGateway, Type: "api_error", Message: message})
-}
-
-func (d *Decoder) failWith(emit func(*dialect.Event), err *dialect.Error) {
-	d.emit(emit, dialect.Event{Kind: dialect.ErrorEvent, Err: err})
-	d.ended = true
-	d.emit(emit, dialect.Event{Kind: dialect.End})
+	d.Emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: d.reason})
+	d.End(emit)
 }
 
 // event reads one chunk. What is not JSON breaks the answer off: a piece of it is lost, and without it the rest would
 // look whole.
 func (d *Decoder) event(emit func(*dialect.Event)) {
-	data := d.sse.Data
+	data := d.SSE.Data
 	if bytes.HasPrefix(data, done) {
 		if d.reason == "" {
-			d.fail(emit, "The provider's stream ended without a finish reason.")
+			d.Fail(emit, "The provider's stream ended without a finish reason.")
 			return
 		}
 		d.end(emit)
 		return
 	}
 	if jsonscan.Valid(data) != nil {
-		d.fail(emit, "The provider's stream holds an event that cannot be read.")
+		d.Fail(emit, "The provider's stream holds an event that cannot be read.")
 		return
 	}
 	d.chunk(data, "delta", emit)
@@ -184,17 +134,17 @@ func (d *Decoder) event(emit func(*dialect.Event)) {
 
 // whole reads an answer that was not streamed.
 func (d *Decoder) whole(emit func(*dialect.Event)) {
-	if jsonscan.Valid(d.body) != nil {
-		d.fail(emit, "The provider's answer is not a complete chat completion.")
+	if jsonscan.Valid(d.Body) != nil {
+		d.Fail(emit, "The provider's answer is not a complete chat completion.")
 		return
 	}
-	d.chunk(d.body, "message", emit)
+	d.chunk(d.Body, "message", emit)
 	switch {
-	case d.ended:
+	case d.Ended:
 	case d.reason != "":
 		d.end(emit)
 	default:
-		d.fail(emit, "The provider's answer is not a complete chat completion.")
+		d.Fail(emit, "The provider's answer is not a complete chat completion.")
 	}
 }
 
@@ -238,12 +188,12 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 		if e.Type == "" {
 			e.Type = "api_error"
 		}
-		d.failWith(emit, &e)
+		d.FailWith(emit, &e)
 		return
 	}
 	if !d.started {
 		d.started = true
-		d.emit(emit, dialect.Event{Kind: dialect.Start, ID: d.text(id), Model: d.text(model)})
+		d.Emit(emit, dialect.Event{Kind: dialect.Start, ID: d.Text(id), Model: d.Text(model)})
 	}
 	if len(choices) > 0 && choices[0] == '[' {
 		c := jsonscan.Over(choices)
@@ -253,7 +203,7 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 					usage = usage2
 				}
 			}
-			if d.ended {
+			if d.Ended {
 				return
 			}
 		}
@@ -270,7 +220,7 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 	}
 	if u, ok := readUsage(usage); ok {
 		u.Service = dialect.Service(service)
-		d.emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: u})
+		d.Emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: u})
 	}
 }
 
@@ -328,19 +278,19 @@ func (d *Decoder) message(raw []byte, emit func(*dialect.Event)) {
 		}
 	}
 	if thinking != nil {
-		d.think(d.text(thinking), emit)
+		d.think(d.Text(thinking), emit)
 	}
 	if len(blocks) > 0 && blocks[0] == '[' {
 		d.thinkingBlocks(blocks, thinking == nil && !d.thought, emit)
 	}
 	switch {
 	case len(text) > 2 && text[0] == '"':
-		d.say(dialect.TextDelta, d.text(text), emit)
+		d.say(dialect.TextDelta, d.Text(text), emit)
 	case len(text) > 0 && text[0] == '[':
 		d.parts(text, emit)
 	}
 	if len(refusal) > 2 && refusal[0] == '"' {
-		d.say(dialect.RefusalDelta, d.text(refusal), emit)
+		d.say(dialect.RefusalDelta, d.Text(refusal), emit)
 	}
 	if len(calls) > 0 && calls[0] == '[' {
 		c := jsonscan.Over(calls)
@@ -358,14 +308,14 @@ func (d *Decoder) message(raw []byte, emit func(*dialect.Event)) {
 func (d *Decoder) say(kind dialect.EventKind, s string, emit func(*dialect.Event)) {
 	if s != "" {
 		d.rest()
-		d.emit(emit, dialect.Event{Kind: kind, Text: s})
+		d.Emit(emit, dialect.Event{Kind: kind, Text: s})
 	}
 }
 
 func (d *Decoder) think(s string, emit func(*dialect.Event)) {
 	if s != "" {
 		d.thought = true
-		d.emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: d.blocks, Text: s})
+		d.Emit(emit, dialect.Event{Kind: dialect.ThinkingDelta, Index: d.blocks, Text: s})
 	}
 }
 
@@ -404,16 +354,16 @@ func (d *Decoder) thinkingBlocks(raw []byte, withText bool, emit func(*dialect.E
 		}
 		if string(kind) == `"redacted_thinking"` {
 			d.rest()
-			d.emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.blocks, Text: d.text(data)})
+			d.Emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.blocks, Text: d.Text(data)})
 			d.blocks++
 			continue
 		}
 		if withText {
-			d.think(d.text(text), emit)
+			d.think(d.Text(text), emit)
 		}
-		if s := d.text(signature); s != "" {
+		if s := d.Text(signature); s != "" {
 			d.thought = true
-			d.emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: d.blocks, Text: s})
+			d.Emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: d.blocks, Text: s})
 			d.rest()
 		}
 	}
@@ -443,12 +393,12 @@ func (d *Decoder) parts(raw []byte, emit func(*dialect.Event)) {
 		}
 		switch string(kind) {
 		case `"text"`:
-			d.say(dialect.TextDelta, d.text(text), emit)
+			d.say(dialect.TextDelta, d.Text(text), emit)
 		case `"refusal"`:
-			d.say(dialect.RefusalDelta, d.text(text), emit)
+			d.say(dialect.RefusalDelta, d.Text(text), emit)
 		case `"thinking"`:
 			if len(thinking) > 0 && thinking[0] == '"' {
-				d.think(d.text(thinking), emit)
+				d.think(d.Text(thinking), emit)
 				continue
 			}
 			if len(thinking) == 0 || thinking[0] != '[' {
@@ -462,7 +412,7 @@ func (d *Decoder) parts(raw []byte, emit func(*dialect.Event)) {
 				}
 				for t.Enter(); t.More(); {
 					if key := t.Key(); string(key) == "text" {
-						d.think(d.text(t.Skip()), emit)
+						d.think(d.Text(t.Skip()), emit)
 					} else {
 						t.Skip()
 					}
@@ -510,11 +460,11 @@ func (d *Decoder) function(now *calling, id, raw []byte, emit func(*dialect.Even
 			}
 		}
 	}
-	now.id = d.text(id)
+	now.id = d.Text(id)
 	n := d.find(now, len(name) > 2)
 	if n < 0 {
 		if len(d.calls) == maxCalls {
-			d.fail(emit, "The provider's answer calls too many tools.")
+			d.Fail(emit, "The provider's answer calls too many tools.")
 			return
 		}
 		n = len(d.calls)
@@ -528,7 +478,7 @@ func (d *Decoder) function(now *calling, id, raw []byte, emit func(*dialect.Even
 			now.id = "call_" + strconv.Itoa(n)
 		}
 		d.calls = append(d.calls, *now)
-		d.emit(emit, dialect.Event{Kind: dialect.ToolStart, Index: n, ID: now.id, Name: d.text(name)})
+		d.Emit(emit, dialect.Event{Kind: dialect.ToolStart, Index: n, ID: now.id, Name: d.Text(name)})
 	}
 	if len(arguments) == 0 {
 		return
@@ -536,7 +486,7 @@ func (d *Decoder) function(now *calling, id, raw []byte, emit func(*dialect.Even
 	s := ""
 	switch arguments[0] {
 	case '"':
-		s = d.text(arguments)
+		s = d.Text(arguments)
 	case '{':
 		s = string(arguments) // an object instead of its text: some servers
 	}
@@ -545,11 +495,11 @@ func (d *Decoder) function(now *calling, id, raw []byte, emit func(*dialect.Even
 	}
 	call := &d.calls[n]
 	if call.ended {
-		d.fail(emit, "The provider's stream went back to a call that was at its end.")
+		d.Fail(emit, "The provider's stream went back to a call that was at its end.")
 		return
 	}
 	call.add(s)
-	d.emit(emit, dialect.Event{Kind: dialect.ToolDelta, Index: n, Text: s})
+	d.Emit(emit, dialect.Event{Kind: dialect.ToolDelta, Index: n, Text: s})
 }
 
 // find returns the call that an element goes on with, -1 where it begins a new one.
@@ -585,17 +535,7 @@ func (d *Decoder) endCall(c *calling, emit func(*dialect.Event)) {
 	if !c.some {
 		ev.Text = "{}" // nothing was sent
 	}
-	d.emit(emit, ev)
-}
-
-// text copies a raw JSON string; "" for anything else.
-func (d *Decoder) text(raw []byte) string {
-	if len(raw) < 2 || raw[0] != '"' {
-		return ""
-	}
-	var s []byte
-	s, d.buf = jsonscan.Unquote(raw, d.buf)
-	return string(s)
+	d.Emit(emit, ev)
 }
 
 // stopReason maps a raw finish_reason; "" where there is none yet.

@@ -2,7 +2,6 @@ package openaichat
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
@@ -51,18 +50,7 @@ func ClientStatus(e *dialect.Error) int {
 // DecodeError reads an error answer of a provider that speaks this dialect. It always gives an error with a message,
 // whatever the body holds.
 func DecodeError(status int, retryAfter string, body []byte) *dialect.Error {
-	e, _ := dialect.ReadError(body)
-	e.Status, e.RetryAfter = status, retryAfter
-	if e.Message == "" {
-		e.Message = "The provider answered with status " + strconv.Itoa(status) + " and no readable error."
-	}
-	if e.Type == "" {
-		e.Type = errorType(status)
-	}
-	if status == http.StatusUnauthorized {
-		e.Message = dialect.Refused
-	}
-	return &e
+	return dialect.AnswerError(status, retryAfter, body, errorType)
 }
 
 // errorType is OpenAI's word for a status, for providers that give none.
