@@ -176,7 +176,9 @@ var stages = []stage{
 		return r, err
 	}, func(b *build) bool { return b.options.Tests && b.sources != nil }},
 	{"lint", "gwc_build_lint_seconds", func(b *build) (diag.Report, error) {
-		return lint.Lint(b.program, b.options.Now), nil
+		report := lint.Lint(b.program, b.options.Now)
+		report.Merge(b.config.Within(b.options.Now))
+		return report, nil
 	}, func(b *build) bool { return b.program != nil }},
 	{"table", "gwc_build_table_seconds", func(b *build) (r diag.Report, err error) {
 		b.artifact, r = table.Table(b.program)
@@ -184,7 +186,7 @@ var stages = []stage{
 	}, func(b *build) bool { return b.program != nil }},
 	{"emit", "gwc_build_emit_seconds", func(b *build) (r diag.Report, err error) {
 		b.artifact, b.bytes, r, err = emit.Emit(b.artifact, emit.Provenance{
-			Tool: b.options.Tool, Schema: language.Digest(), Revision: b.options.Revision, Sources: sources(b),
+			Tool: b.options.Tool, Schema: language.Digest(), Revision: b.options.Revision, Environment: b.options.Environment, Sources: sources(b),
 		})
 		return r, err
 	}, func(b *build) bool { return b.artifact != nil && !b.failed }},

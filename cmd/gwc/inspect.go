@@ -161,6 +161,9 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 	fmt.Fprintf(&b, "artifact  %s\nformat    %d, %d bytes, made by %s\n", d, artifact.Format, size, a.Provenance.Tool)
 	fmt.Fprintf(&b, "routes    %d (--routes lists them)\nsources   %d (--provenance lists them)\n", len(a.Routes), len(a.Provenance.Sources))
 
+	if e := a.Provenance.Environment; e != "" {
+		fmt.Fprintf(&b, "made for  environment %s\n", e)
+	}
 	section := func(title string, rows [][]string) {
 		if len(rows) == 0 {
 			return
@@ -190,6 +193,12 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 		rows = append(rows, []string{"calls", c.Dir, fmt.Sprintf("flushed every %s, segments of %s", ir.Duration(c.Flush), byteSize(c.MaxBytes))})
 	}
 	section("gateway", rows)
+	rows = nil
+	for i := range a.Locks {
+		l := &a.Locks[i]
+		rows = append(rows, []string{l.Path, l.String(), l.Reason})
+	}
+	section("locks", rows)
 	rows = nil
 	for _, p := range a.Providers {
 		rows = append(rows, []string{p.Name, p.Kind, p.BaseURL, strings.Join(p.Credentials, ", ")})

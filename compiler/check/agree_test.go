@@ -76,6 +76,14 @@ const whole = `{
 			}}
 		}
 	},
+	"locks": {
+		"apis.*.policies.timeout": {"atLeast": "1s", "atMost": "30s", "reason": "r"},
+		"tenants.*.apps.*.keys.*.expires": {"required": true, "within": "24h", "except": ["acme"], "reason": "r"},
+		"tenants.*.apps.*.keys.*.id": {"matches": "k.*", "reason": "r"},
+		"tenants.*.apps.*.models": {"values": ["fast", "slow"], "reason": "r"},
+		"apis.*.policies.auth": {"value": "key", "reason": "r"},
+		"providers": {"forbidden": true, "reason": "r"}
+	},
 	"assertions": {
 		"who": {"kind": "reach", "reason": "it is dear", "calls": ["model:*"], "only": ["acme"], "never": ["everyone"], "unless": ["pets.listPets"], "unlessPolicies": ["limits"]},
 		"cost": {"kind": "spend", "each": "key", "apps": ["acme/web"], "per": "1h", "requests": 10, "tokens": 20, "usd": "1.5", "unless": ["acme/x"]},
@@ -145,6 +153,9 @@ func TestCheckAndCUEAgree(t *testing.T) {
 			}
 			if d.Primary.Span.IsZero() || d.Summary == "" {
 				t.Fatalf("%+v names no place\n%s", d, src)
+			}
+			if len(d.Path) > 0 && d.Path[0] == "locks" {
+				continue // What a lock says has the type of another place, of which CUE knows nothing.
 			}
 			if !refused && !slices.Contains(stricter, d.Code) && !strings.Contains(d.Summary, "listens nowhere") {
 				t.Fatalf("gwc refuses what CUE accepts: %s %s\n%s", d.Code, d.Summary, src)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -19,7 +20,7 @@ func startOf(file string) diag.Span {
 
 // fragment turns what the walk found in a unit into its part of the configuration.
 func (u *unit) fragment() *Fragment {
-	f := &Fragment{Tenant: u.tenant, First: u.first, Broken: u.broken, Unsound: u.unfit, Report: u.report.All(), Places: newPlaces(u.places), Config: newConfig()}
+	f := &Fragment{Tenant: u.tenant, First: u.first, Broken: u.broken, Unsound: u.unfit, Report: u.report.All(), Places: newPlaces(u.places), Config: newConfig(), Dated: u.dated}
 	if u.root == nil {
 		return f
 	}
@@ -37,7 +38,7 @@ func (u *unit) fragment() *Fragment {
 func newConfig() Config {
 	return Config{
 		Providers: map[string]Provider{}, Models: map[string]Model{}, Upstreams: map[string]Upstream{},
-		APIs: map[string]API{}, Catalogue: map[string]Facts{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{},
+		APIs: map[string]API{}, Catalogue: map[string]Facts{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{}, Locks: map[string]artifact.Lock{},
 	}
 }
 
@@ -58,6 +59,7 @@ func (m *merger) all() {
 	merge(m, "apis", c.APIs, m.api)
 	merge(m, "tenants", c.Tenants, m.tenant)
 	merge(m, "assertions", c.Assertions, m.assertion)
+	merge(m, "locks", c.Locks, m.lock)
 }
 
 // merge makes the objects of one field.

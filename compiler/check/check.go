@@ -56,22 +56,40 @@ type Count struct{ Units, Evaluated int }
 func Kept(ctx context.Context, src *load.Sources, keep *Keep) (*Config, diag.Report, Count, error) {
 	results := make([]*Fragment, len(src.Units))
 	var next, evaluated atomic.Int64
+	one := func(b *bench, i int, locks []lock) *bench {
+		if results[i] = keep.get(src, &src.Units[i], locks); results[i] != nil {
+			return b
+		}
+		evaluated.Add(1)
+		if b == nil || b.used == renewAfter {
+			b = newBench()
+		}
+		b.used++
+		b.locks = locks
+		u, report := src.Parse(src.Units[i])
+		results[i] = b.check(&u, report).fragment()
+		keep.put(src, &src.Units[i], locks, results[i])
+		return b
+	}
+	var first *bench
+	var locks []lock
+	if len(src.Units) > 0 && src.Units[0].Tenant == "" {
+		// Tenants' units see what the platform locks.
+		first = one(nil, int(next.Add(1))-1, nil)
+		locks = locksOf(results[0])
+	}
+	benches := make(chan *bench, 1)
+	benches <- first
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(src.Units)) {
+	for range min(runtime.GOMAXPROCS(0), len(src.Units)-int(next.Load())) {
 		wg.Go(func() {
 			var b *bench
+			select {
+			case b = <-benches:
+			default:
+			}
 			for i := int(next.Add(1)) - 1; i < len(src.Units) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				if results[i] = keep.get(src, &src.Units[i]); results[i] != nil {
-					continue
-				}
-				evaluated.Add(1)
-				if b == nil || b.used == renewAfter {
-					b = newBench()
-				}
-				b.used++
-				u, report := src.Parse(src.Units[i])
-				results[i] = b.check(&u, report).fragment()
-				keep.put(src, &src.Units[i], results[i])
+				b = one(b, i, locks)
 			}
 		})
 	}
@@ -96,6 +114,7 @@ type bench struct {
 	open     []byte               // the language as seen by the files
 	used     int
 	mu       sync.Mutex // of ctx, for patterns of tests
+	locks    []lock     // of the platform, for the unit at hand
 }
 
 func newBench() *bench {
@@ -182,6 +201,7 @@ type unit struct {
 	first   string           // the first file
 
 	rehearses bool // it holds tests
+	dated     []Dated
 }
 
 // check evaluates a unit whose files are parsed; report is what parsing found.

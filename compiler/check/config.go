@@ -3,6 +3,7 @@ package check
 import (
 	"time"
 
+	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -21,10 +22,12 @@ type Config struct {
 	Tenants   map[string]Tenant
 
 	Assertions map[string]Assertion
+	Locks      map[string]artifact.Lock // by path
 
 	Withheld Withheld `pack:"-"`
 
 	positions *Positions `pack:"-"`
+	dated     []Dated    `pack:"-"` // see Within
 }
 
 type place struct{ key, value diag.Span }

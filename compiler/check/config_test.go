@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gwc-dev/gwc/compiler/load"
+	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
 	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
@@ -99,6 +100,14 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 			"all":  {Kind: "auth", Calls: []string{"*"}, Auth: []string{"key"}},
 			"end":  {Kind: "expiry", Apps: []string{"*"}, Days: 90},
 		},
+		Locks: map[string]artifact.Lock{
+			"apis.*.policies.timeout":         {Path: "apis.*.policies.timeout", Kind: "duration", AtLeast: "1000000000", AtMost: "30000000000", Reason: "r"},
+			"tenants.*.apps.*.keys.*.expires": {Path: "tenants.*.apps.*.keys.*.expires", Kind: "day", Within: 24 * time.Hour, Required: true, Except: []string{"acme"}, Reason: "r"},
+			"tenants.*.apps.*.keys.*.id":      {Path: "tenants.*.apps.*.keys.*.id", Kind: "text", Matches: "k.*", Reason: "r"},
+			"tenants.*.apps.*.models":         {Path: "tenants.*.apps.*.models", Kind: "text", Values: []string{"fast", "slow"}, Reason: "r"},
+			"apis.*.policies.auth":            {Path: "apis.*.policies.auth", Kind: "text", Values: []string{"key"}, Reason: "r"},
+			"providers":                       {Path: "providers", Kind: "text", Forbidden: true, Reason: "r"},
+		},
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); d != "" {
 		t.Errorf("mismatch (-want +got):\n%s", d)
@@ -139,6 +148,7 @@ tenants: acme: apps: web: {}`,
 		}},
 		Tenants:    map[string]Tenant{"acme": {Apps: map[string]App{"web": {}}}},
 		Assertions: map[string]Assertion{},
+		Locks:      map[string]artifact.Lock{},
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); d != "" {
 		t.Errorf("mismatch (-want +got):\n%s", d)

@@ -10,7 +10,7 @@ import (
 )
 
 // Fragment is what one unit came to: its part of the configuration, what is wrong with it, and where everything
-// stands. It depends on the unit's own files and on nothing else, so that it can be kept (see [Keep]). It is immutable.
+// stands. It depends on the unit's own files and on the platform's locks, and on nothing else, so that it can be kept (see [Keep]). It is immutable.
 type Fragment struct {
 	Tenant  string
 	First   string   // the first file; "" where none could be read
@@ -20,6 +20,7 @@ type Fragment struct {
 	Config  Config
 	Places  Places
 	Report  []diag.Diagnostic // of the unit as such
+	Dated   []Dated           // days that locks bound by the day of the build
 	Objects []diag.Diagnostic // of single objects; their paths begin with field and name
 }
 
@@ -32,7 +33,10 @@ func assemble(units []*Fragment) (*Config, diag.Report) {
 	broken := len(units) == 0
 	listens := false
 	for _, u := range units {
-		report.Add(u.Report...)
+		for _, d := range u.Report {
+			report.Add(c.named(d))
+		}
+		c.dated = append(c.dated, u.Dated...)
 		broken = broken || u.Broken || slices.Contains(u.Unsound, join([]string{"gateway"}))
 		c.positions.add(u.Tenant, &Places{Files: u.Places.Files, Text: u.Places.Text, Index: u.Places.Index})
 		if u.Listens {
@@ -60,6 +64,9 @@ func assemble(units []*Fragment) (*Config, diag.Report) {
 			Primary: diag.Label{Span: startOf(units[0].First)},
 			Help:    []string{`add gateway: listeners: main: address: "127.0.0.1:8080"`},
 		})
+	}
+	if !broken && !report.Failed() {
+		c.idle(&report)
 	}
 	return &c, withoutHalves(report)
 }

@@ -80,8 +80,8 @@ var form = sync.OnceValue(func() string {
 var codec = sync.OnceValues(pack.Of[Fragment])
 
 // inputs returns what a unit depends on.
-func (k *Keep) inputs(src *load.Sources, u *load.Unit) *Inputs {
-	in := &Inputs{Tool: k.Tool, Tenant: u.Tenant, Missing: u.Broken}
+func (k *Keep) inputs(src *load.Sources, u *load.Unit, locks []lock) *Inputs {
+	in := &Inputs{Tool: k.Tool, Tenant: u.Tenant, Missing: u.Broken, Imports: lockInputs(locks)}
 	for _, f := range u.Files {
 		d, _ := src.Digest(f.Path)
 		in.Files = append(in.Files, Input{strings.Join(append([]string{f.Path}, f.Share...), "\x00"), d})
@@ -90,7 +90,7 @@ func (k *Keep) inputs(src *load.Sources, u *load.Unit) *Inputs {
 }
 
 // get returns the kept result of a unit, or nil.
-func (k *Keep) get(src *load.Sources, u *load.Unit) *Fragment {
+func (k *Keep) get(src *load.Sources, u *load.Unit, locks []lock) *Fragment {
 	if k == nil || u.Parsed {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (k *Keep) get(src *load.Sources, u *load.Unit) *Fragment {
 	if err != nil {
 		return nil
 	}
-	data, ok := k.Store.Get(k.inputs(src, u).Key())
+	data, ok := k.Store.Get(k.inputs(src, u, locks).Key())
 	if !ok {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (k *Keep) get(src *load.Sources, u *load.Unit) *Fragment {
 }
 
 // put keeps the result of a unit, unless a secret was found in its files: what is kept must not hold one.
-func (k *Keep) put(src *load.Sources, u *load.Unit, f *Fragment) {
+func (k *Keep) put(src *load.Sources, u *load.Unit, locks []lock, f *Fragment) {
 	if k == nil || u.Parsed || src.Err() != nil || slices.ContainsFunc(f.Report, secretive) || slices.ContainsFunc(f.Objects, secretive) {
 		return
 	}
@@ -119,7 +119,7 @@ func (k *Keep) put(src *load.Sources, u *load.Unit, f *Fragment) {
 		return
 	}
 	if data, err := c.Encode(f); err == nil {
-		k.Store.Put(k.inputs(src, u).Key(), data)
+		k.Store.Put(k.inputs(src, u, locks).Key(), data)
 	}
 }
 

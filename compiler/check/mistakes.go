@@ -174,13 +174,13 @@ func (w *walker) labelText(v cue.Value, name string) (string, bool) {
 }
 
 // notPlatform reports a tenant's file that says what only the platform's may.
-func (w *walker) notPlatform(v cue.Value) {
+func (w *walker) notPlatform(label string, v cue.Value) {
 	w.report(diag.Diagnostic{
 		Code:    codePlatform,
-		Summary: fmt.Sprintf("field \"gateway\" stands in the folder of tenant %q, expected among the platform's files", w.unit.tenant),
-		Path:    []string{"gateway"},
+		Summary: fmt.Sprintf("field %q stands in the folder of tenant %q, expected among the platform's files", label, w.unit.tenant),
+		Path:    []string{label},
 		Primary: diag.Label{Span: w.where(v).key},
-		Help:    []string{"move it to gateway.cue in the root folder"},
+		Help:    []string{"move it to gateway.cue in the root folder, or below platform/"},
 	})
 }
 

@@ -215,6 +215,12 @@ var scalars = map[string]scalar{
 	"keyid":         {codeText, `a label of letters, digits, ".", "_" and "-"`, false, match(keyIDForm, "is not a label")},
 	"owner":         {codeText, `an owner such as "@acme/platform", without spaces`, false, match(ownerForm, "is not an owner")},
 	"headername":    {codeText, "the name of an HTTP header", false, match(headerForm, "is not the name of a header")},
+	"lockpath": {codeLockPath, `labels with dots between, such as "apis.*.policies.auth"`, false, func(s string) string {
+		if segments, _ := segmentsOf(s); segments == nil {
+			return "is no path"
+		}
+		return ""
+	}},
 	"headervalue": {codeText, "printable text without line ends", true, func(s string) string {
 		if valueForm.MatchString(s) {
 			return ""

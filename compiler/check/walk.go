@@ -96,6 +96,9 @@ func (w *walker) value(v cue.Value, t *language.Type, f *language.Field) *node {
 		if w.unit.rehearses && expects(t) {
 			n.free = w.pattern(v, t)
 		}
+		if len(w.locks) > 0 {
+			w.locked(n, t, at)
+		}
 	}
 	return n
 }
@@ -125,8 +128,8 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 			meant = append(meant, w.unknownField(v, it.Value(), label, t, meant))
 			reserved = reserved || slices.Contains(t.Reserved, label)
 			continue
-		case len(w.path) == 0 && label == "gateway" && w.unit.tenant != "":
-			w.notPlatform(it.Value())
+		case len(w.path) == 0 && (label == "gateway" || label == "locks") && w.unit.tenant != "":
+			w.notPlatform(label, it.Value())
 			continue
 		case len(w.path) == 0 && w.misplaced(label, it.Value()):
 			continue
@@ -135,6 +138,9 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 		c := w.child(label, it.Value(), f.Type, f)
 		n.order = append(n.order, label)
 		n.fields[label] = c
+		if len(w.path) == 0 && label == "locks" {
+			w.lockMap(it.Value(), c)
+		}
 		if len(w.path) == 0 && f.Type.Shape == language.Struct && w.wrong == wrong {
 			w.prove(label, it.Value(), f.Type, c)
 		}
@@ -150,6 +156,9 @@ func (w *walker) structure(v cue.Value, t, named *language.Type) *node {
 				w.missing(f, t)
 			}
 			continue
+		}
+		if len(w.locks) > 0 {
+			w.demanded(f)
 		}
 		if !f.Optional {
 			n.fields[f.Name] = absent(f)

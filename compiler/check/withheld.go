@@ -77,6 +77,8 @@ func (c *Config) withhold(units []*Fragment, report diag.Report) {
 			delete(c.APIs, name)
 		case "assertions":
 			delete(c.Assertions, name)
+		case "locks":
+			delete(c.Locks, name)
 		case "tenants":
 			if len(path) == 4 {
 				if t, ok := c.Tenants[name]; ok {

@@ -109,6 +109,7 @@ func Compare(base, target Side) []Change {
 	c.common()
 	c.ops = map[*View][]*operation{c.base: c.base.operations(), c.target: c.target.operations()}
 	c.gateway()
+	c.locks()
 	c.providers()
 	c.models()
 	c.upstreams()

@@ -156,6 +156,12 @@ var edits = []edit{
 	{"a document cannot be compared", ordersDoc, `note: {type: string}`, `note: {$ref: "https://elsewhere.example/note.json"}`, []diff.Kind{diff.DocumentUnknown}, []diff.Kind{diff.DocumentUnknown}},
 	{"an operation goes with what only it said", ordersDoc, "    get:\n      operationId: getOrder\n      parameters: [{name: id, in: path, required: true, schema: {type: string}}]\n", "    delete:\n      operationId: getOrder\n      parameters: [{name: id, in: path, required: true, schema: {type: integer}}]\n", []diff.Kind{diff.RouteMethod}, nil},
 
+	{"a lock is added", gatewayFile, `locks: `, "locks: \"tenants.*.apps.*.models\": {values: [\"fast\", \"smart\"], reason: \"money\"}\nlocks: ", []diff.Kind{diff.LockAdded}, nil},
+	{"a lock is removed", gatewayFile, `locks: "tenants.*.apps.*.limits.*.requests": {atMost: 100000, reason: "capacity"}`, ``, []diff.Kind{diff.LockRemoved}, []diff.Kind{diff.LockRemoved}},
+	{"a lock is loosened", gatewayFile, `atMost: 100000`, `atMost: 200000`, []diff.Kind{diff.LockLoosened}, []diff.Kind{diff.LockLoosened}},
+	{"a lock has an exception", gatewayFile, `atMost: 100000`, `except: ["acme"], atMost: 100000`, []diff.Kind{diff.LockLoosened}, []diff.Kind{diff.LockLoosened}},
+	{"a lock is tightened", gatewayFile, `atMost: 100000`, `atMost: 90000`, []diff.Kind{diff.LockTightened}, nil},
+
 	{"a tenant has other owners", acmeFile, `"@acme/leads"`, `"@acme/all"`, []diff.Kind{diff.TenantOwners}, nil},
 	{"an app is added", shopFile, `apps: {`, "apps: {\n\t\tkiosk: {keys: [{id: \"k\", hash: \"sha256:" + strings.Repeat("ab", 32) + "\"}], models: [\"fast\"]}", []diff.Kind{diff.AppAdded}, nil},
 	{"an app is removed", shopFile, "\t\ttill: {keys: [{id: \"till-1\", hash: \"sha256:" + strings.Repeat("03", 32) + "\"}], models: [\"fast\"]}\n", ``, []diff.Kind{diff.AppRemoved}, nil},

@@ -138,6 +138,11 @@ const (
 	DocumentNeutral   Kind = "document-neutral"
 	DocumentUnknown   Kind = "document-unknown"
 
+	LockAdded     Kind = "lock-added"
+	LockRemoved   Kind = "lock-removed"
+	LockLoosened  Kind = "lock-loosened"
+	LockTightened Kind = "lock-tightened"
+
 	TenantAdded   Kind = "tenant-added"
 	TenantRemoved Kind = "tenant-removed"
 	TenantOwners  Kind = "tenant-owners"
@@ -251,6 +256,11 @@ var rules = []Rule{
 	{DocumentBehaviour, Behaviour, Level, false, "callers may notice, by the document"},
 	{DocumentNeutral, Neutral, Level, false, "callers that were written for the old document work with the new one"},
 	{DocumentUnknown, Behaviour, Level, false, "the document is another one, and the two could not be compared"},
+
+	{LockAdded, Neutral, Tightened, false, "tenants' files must keep to one thing more"},
+	{LockRemoved, Security, Loosened, false, "tenants may say what they could not"},
+	{LockLoosened, Security, Loosened, false, "tenants may say what they could not"},
+	{LockTightened, Neutral, Tightened, false, "tenants' files must keep to more"},
 
 	{TenantAdded, Neutral, Level, false, "what its apps may do is said of the apps"},
 	{TenantRemoved, Neutral, Level, false, "what its apps lose is said of the apps"},

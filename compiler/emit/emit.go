@@ -18,10 +18,11 @@ import (
 
 // Provenance says what an artifact is made from.
 type Provenance struct {
-	Tool     string                       // "gwc 0.1.0"
-	Schema   string                       // digest of the language, "sha256:…"
-	Revision string                       // of the repository; "" unless asked for
-	Sources  map[string][sha256.Size]byte // digests of files by path
+	Tool        string                       // "gwc 0.1.0"
+	Schema      string                       // digest of the language, "sha256:…"
+	Environment string                       // whose overlays are in it; "" none
+	Revision    string                       // of the repository; "" unless asked for
+	Sources     map[string][sha256.Size]byte // digests of files by path
 }
 
 // codeTooLarge: the artifact would be larger than a runtime reads.
@@ -31,7 +32,7 @@ const codeTooLarge diag.Code = "GWC8001"
 // error is a bug of the compiler: it made what the runtime would refuse.
 func Emit(a *artifact.Artifact, from Provenance) (*artifact.Artifact, []byte, diag.Report, error) {
 	out := *a
-	out.Provenance = artifact.Provenance{Tool: from.Tool, Schema: from.Schema, Revision: from.Revision}
+	out.Provenance = artifact.Provenance{Tool: from.Tool, Schema: from.Schema, Revision: from.Revision, Environment: from.Environment}
 	for _, file := range slices.Sorted(maps.Keys(from.Sources)) {
 		out.Provenance.Sources = append(out.Provenance.Sources, artifact.Source{File: file, Digest: artifact.Digest(from.Sources[file]).String()})
 	}

@@ -34,6 +34,7 @@ type Program struct {
 	Places    Places
 
 	Assertions []Assertion
+	Locks      []artifact.Lock
 
 	Withheld Withheld
 }

@@ -28,6 +28,9 @@ const defaultAuth = "key"
 func Lower(c *check.Config, docs *openapi.Documents) (*ir.Program, diag.Report) {
 	l := lowerer{c: c, docs: docs, p: &ir.Program{Places: c.Positions(), Withheld: ir.Withheld(c.Withheld)}}
 	l.gateway()
+	for _, path := range sorted(c.Locks) {
+		l.p.Locks = append(l.p.Locks, c.Locks[path])
+	}
 	l.providers()
 	l.models()
 	l.catalogue()

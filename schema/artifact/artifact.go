@@ -31,6 +31,7 @@ type Artifact struct {
 	Table      match.Table   `cbor:"10,keyasint"`
 	Provenance Provenance    `cbor:"11,keyasint"`
 	Prices     []price.Price `cbor:"12,keyasint,omitempty"` // that targets are charged by, by version, then source
+	Locks      []Lock        `cbor:"14,keyasint,omitempty"` // what the platform keeps tenants to, by path
 }
 
 // Gateway is what the process itself needs: where to listen, where to log.
@@ -224,6 +225,8 @@ type Provenance struct {
 	Schema   string   `cbor:"2,keyasint"` // digest of the schema, "sha256:…"
 	Sources  []Source `cbor:"3,keyasint,omitempty"`
 	Revision string   `cbor:"4,keyasint,omitempty"`
+	// Environment is the environment whose overlays are in it, "" none.
+	Environment string `cbor:"5,keyasint,omitempty"`
 }
 
 // Source is an input file and its digest, "sha256:…".

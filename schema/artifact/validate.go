@@ -31,6 +31,7 @@ func (a *Artifact) Validate() error {
 	v.tenants()
 	v.keys()
 	v.routes()
+	v.locks()
 	v.provenance()
 	if v.err == nil {
 		v.table()
