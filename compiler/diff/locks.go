@@ -24,8 +24,10 @@ func (c *comparison) locks() {
 				ch.Kind, ch.Summary = LockLoosened, fmt.Sprintf("tenants are locked less at %q", path)
 			case x.Looser(y):
 				ch.Kind, ch.Summary = LockTightened, fmt.Sprintf("tenants are locked more at %q", path)
-			default:
+			case ch.Before == ch.After:
 				return // the reason, which decides nothing
+			default:
+				ch.Kind, ch.Summary = LockLoosened, fmt.Sprintf("tenants are locked otherwise at %q", path)
 			}
 		}
 		c.add(ch)

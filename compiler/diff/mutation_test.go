@@ -19,6 +19,7 @@ import (
 var unsaid = map[string]string{
 	"Table":                       "it follows from the routes, and the artifact's validation holds that",
 	"Provenance":                  "what an artifact was made from, not what it does",
+	"Locks[].Reason":              "why a lock is there",
 	"Routes[].Origin":             "where a definition stands",
 	"Routes[].Operation":          "the route's id holds it",
 	"APIs[].Document.File":        "the digest says whether it is another one",
@@ -38,6 +39,7 @@ var other = map[string]any{
 	"Gateway.Listeners[].Engine":  "std",
 	"Providers[].Kind":            "anthropic",
 	"Models[].Retry.On[]":         "timeout",
+	"Locks[].Kind":                "text",
 	"Routes[].Method":             "PUT",
 	"Routes[].Auth":               "none",
 	"Routes[].Host":               "other.example",
@@ -74,6 +76,7 @@ func everything(t *testing.T) *artifact.Artifact {
 		Prices:    []price.Price{price.Price{Source: "s", Date: "2026-01-01", Rates: []price.Rate{{Kind: price.Input, Above: 5, Femto: 7, Service: "flex"}}}.Identify()},
 		Routes: []artifact.Route{{ID: "orders.get", Kind: artifact.RouteAPI, Host: "a.example", Method: "GET", Path: "/orders/v2/orders/{id}", API: 0, Operation: "get", Auth: "key", Timeout: time.Second, Origin: artifact.Origin{File: "o.yaml", Line: 1}},
 			{ID: "ai.chat", Kind: artifact.RouteChat, Host: "", Method: "POST", Path: "/v1/chat/completions", API: -1, Operation: "-", Auth: "key", Timeout: time.Second, Origin: artifact.Origin{File: "o.yaml", Line: 1}}},
+		Locks:      []artifact.Lock{{Path: "tenants.*.apps.*.limits.*.requests", Kind: "number", Values: []string{"5"}, AtLeast: "1", AtMost: "9", Matches: "5", Within: time.Hour, Required: true, Except: []string{"acme"}, Reason: "r"}},
 		Provenance: artifact.Provenance{Tool: "t", Schema: "s", Sources: []artifact.Source{{File: "f", Digest: "d"}}, Revision: "r"},
 	}
 	table(t, a)
@@ -169,6 +172,8 @@ func mutations(t *testing.T, v reflect.Value, path string, at func(reflect.Value
 		add("another text", func(v reflect.Value) { v.SetString(v.String() + "2") })
 	case reflect.Int, reflect.Int64:
 		add("one more", func(v reflect.Value) { v.SetInt(v.Int() + 1) })
+	case reflect.Bool:
+		add("the other", func(v reflect.Value) { v.SetBool(!v.Bool()) })
 	case reflect.Uint8, reflect.Uint64:
 		add("one more", func(v reflect.Value) { v.SetUint(v.Uint() + 1) })
 	default:
