@@ -62,7 +62,9 @@ func TestQuickstartHoldsBeforeCUE(t *testing.T) {
 		if i.Err != nil {
 			t.Fatal(errors.Details(i.Err, nil))
 		}
-		if err := cuecontext.New().BuildInstance(i).Validate(cue.Concrete(true)); err != nil {
+		// What tests expect may be constraints.
+		concrete := filepath.Base(i.Dir) != "tests"
+		if err := cuecontext.New().BuildInstance(i).Validate(cue.Concrete(concrete)); err != nil {
 			t.Errorf("%s:\n%s", i.Dir, errors.Details(err, nil))
 		}
 	}

@@ -270,6 +270,19 @@ func interrupted(ctx context.Context) error {
 // report writes the findings to w or the files of --format, and the summary to stderr. It returns an error with code
 // 1 where they stop the command.
 func (c *compiling) report(r *compiled, formats []form, w io.Writer, s streams) error {
+	if err := c.write(r, formats, w, s); err != nil {
+		return err
+	}
+	routes := -1
+	if r.Program != nil {
+		routes = len(r.Program.Routes)
+	}
+	s.say("%s", render.Summary(r.list, render.Stats{Routes: routes, Elapsed: r.elapsed}))
+	return c.verdict(r)
+}
+
+// write writes the findings to w or the files of --format.
+func (c *compiling) write(r *compiled, formats []form, w io.Writer, s streams) error {
 	if c.note != "" {
 		s.say("%s", c.note)
 		c.note = ""
@@ -303,12 +316,7 @@ func (c *compiling) report(r *compiled, formats []form, w io.Writer, s streams) 
 	if hidden > 0 {
 		s.say("%s not shown; --max-errors 0 shows all", render.Count(hidden, "more finding"))
 	}
-	routes := -1
-	if r.Program != nil {
-		routes = len(r.Program.Routes)
-	}
-	s.say("%s", render.Summary(r.list, render.Stats{Routes: routes, Elapsed: r.elapsed}))
-	return c.verdict(r)
+	return nil
 }
 
 // verdict returns an error with code 1 where the findings stop the command.

@@ -26,12 +26,7 @@ in place of the current one, and so is any folder where the current one is none.
 			if err != nil {
 				return err
 			}
-			if len(args) == 1 && !cmd.Flags().Changed("directory") {
-				info, err := os.Stat(args[0])
-				if here, e := c.root(); err == nil && info.IsDir() && (isRoot(args[0]) || e == nil && !isRoot(here)) {
-					c.dir, args = args[0], nil
-				}
-			}
+			args = c.moveTo(cmd, args)
 			defer oneShot()()
 			r, err := c.compile(cmd.Context(), now, "table")
 			if err != nil {
@@ -57,6 +52,20 @@ in place of the current one, and so is any folder where the current one is none.
 	c.bind(cmd.Flags())
 	c.bindNewFrom(cmd.Flags())
 	return cmd
+}
+
+// moveTo takes one folder that is a repository itself, or any where the current one is none, in place of -C. It returns
+// the paths that are left.
+func (c *compiling) moveTo(cmd *cobra.Command, args []string) []string {
+	if len(args) != 1 || cmd.Flags().Changed("directory") {
+		return args
+	}
+	info, err := os.Stat(args[0])
+	if here, e := c.root(); err == nil && info.IsDir() && (isRoot(args[0]) || e == nil && !isRoot(here)) {
+		c.dir = args[0]
+		return nil
+	}
+	return args
 }
 
 // relativeTo turns paths, relative to dir, into paths relative to the repository's root.

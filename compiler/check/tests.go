@@ -110,6 +110,12 @@ func (w *walker) free(v cue.Value, t *language.Type) *node {
 	if t.Is != "json" {
 		return &node{} // An expectation: it is taken as a whole, see expects.
 	}
+	for path := range w.bad {
+		if strings.HasPrefix(path, join(w.path)) {
+			w.wrong++
+			return nil // Something in it was reported.
+		}
+	}
 	if v.IncompleteKind() == cue.BottomKind {
 		w.unevaluated(v)
 		return nil

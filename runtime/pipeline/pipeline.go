@@ -86,9 +86,13 @@ func New(log *calllog.Log, m *telemetry.Metrics, panicked func(v any, stack []by
 }
 
 // Rehearse makes a pipeline that has not begun live in the time of a clock, and tells observe of each exchange at its
-// end, under the exchange's mutex and before its last answer byte. The record is valid during the call.
+// end, under the exchange's mutex and before its last answer byte. The record is valid during the call. Ids of requests
+// are then the same each time.
 func (p *Pipeline) Rehearse(c *clock.Clock, observe func(*calllog.Record)) {
 	p.clock, p.observe = c, observe
+	for i := range p.idPrefix {
+		p.idPrefix[i] = '0'
+	}
 }
 
 // Swap makes a snapshot the current one for exchanges that begin from now on.

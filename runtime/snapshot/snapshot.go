@@ -217,18 +217,19 @@ func New(a *artifact.Artifact, digest string, d Deps, now time.Time) (*Snapshot,
 	return s, nil
 }
 
-func (s *Snapshot) pool(raw string, d Deps) (*upstream.Pool, string, error) {
+// pool returns the pool of a URL. owner is what the server is called in the repository: "provider/openai".
+func (s *Snapshot) pool(owner, raw string, d Deps) (*upstream.Pool, string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, "", fmt.Errorf("%q is not an http or https URL", raw)
 	}
-	p := d.Pools.Get(u)
+	p := d.Pools.GetFor(owner, u)
 	s.Pools[p] = true
 	return p, strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
 func (s *Snapshot) provider(p *artifact.Provider, d Deps) (*Provider, error) {
-	pool, prefix, err := s.pool(p.BaseURL, d)
+	pool, prefix, err := s.pool("provider/"+p.Name, p.BaseURL, d)
 	if err != nil {
 		return nil, fmt.Errorf("provider %q: %w", p.Name, err)
 	}
@@ -295,7 +296,7 @@ func (s *Snapshot) upstream(u *artifact.Upstream, d Deps) (*Upstream, error) {
 	b := &Upstream{Name: u.Name, Timeouts: u.Timeouts}
 	weights := make([]int, 0, len(u.Endpoints))
 	for _, e := range u.Endpoints {
-		pool, prefix, err := s.pool(e.URL, d)
+		pool, prefix, err := s.pool("upstream/"+u.Name, e.URL, d)
 		if err != nil {
 			return nil, fmt.Errorf("upstream %q: %w", u.Name, err)
 		}

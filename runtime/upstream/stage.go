@@ -13,8 +13,9 @@ import (
 // through the production code of this package, which cannot tell the difference: it writes to sockets, parses what
 // comes back, and times out. Servers that ask for TLS are played in clear text.
 type Stage interface {
-	// Call is told that a call to a server begins, with the exchange's mutex held. It must not block.
-	Call(scheme, addr string) Line
+	// Call is told that a call to a server begins, with the exchange's mutex held. owner is as in [Registry.GetFor],
+	// addr is host:port. It must not block.
+	Call(owner, addr string) Line
 }
 
 // Line is what carries one call on a [Stage]. Its methods may be called from any goroutine.

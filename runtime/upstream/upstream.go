@@ -225,6 +225,7 @@ type Stats struct {
 type Pool struct {
 	reg    *Registry
 	scheme string
+	owner  string // on a stage: who is played
 	addr   string // host:port to dial
 	host   string // Host field: without the scheme's default port
 	rt     *http.Transport
@@ -271,7 +272,7 @@ func (p *Pool) Stats() Stats {
 // Start begins a call. mu is the exchange's mutex, which the caller holds. No event comes before Start has returned.
 func (p *Pool) Start(mu *sync.Mutex, r Receiver, q *Request, t Timeouts) *Call {
 	if p.reg.stage != nil {
-		r = &staged{Receiver: r, line: p.reg.stage.Call(p.scheme, p.addr)}
+		r = &staged{Receiver: r, line: p.reg.stage.Call(p.owner, p.addr)}
 	}
 	c := &Call{mu: mu, r: r}
 	if p.rt != nil {
@@ -302,7 +303,14 @@ func NewRegistry(loop *netio.Loop, tc *tls.Config, panicked func(v any, stack []
 }
 
 // Get returns the pool of a server, given as a URL of which scheme, host and port count.
-func (g *Registry) Get(u *url.URL) *Pool {
+func (g *Registry) Get(u *url.URL) *Pool { return g.GetFor("", u) }
+
+// GetFor is Get for somebody who calls the server by a name of his own. On the network all share the pool of a server;
+// on a [Stage] each name has its own, and is who is played.
+func (g *Registry) GetFor(owner string, u *url.URL) *Pool {
+	if g.stage == nil {
+		owner = ""
+	}
 	host := strings.ToLower(u.Hostname())
 	port := u.Port()
 	standard := map[string]string{"http": "80", "https": "443"}[u.Scheme]
@@ -310,7 +318,7 @@ func (g *Registry) Get(u *url.URL) *Pool {
 		port = standard
 	}
 	addr := net.JoinHostPort(host, port)
-	key := u.Scheme + "://" + addr
+	key := owner + u.Scheme + "://" + addr
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if p := g.pools[key]; p != nil {
@@ -319,7 +327,7 @@ func (g *Registry) Get(u *url.URL) *Pool {
 		p.mu.Unlock()
 		return p
 	}
-	p := &Pool{reg: g, scheme: u.Scheme, addr: addr, host: addr}
+	p := &Pool{reg: g, scheme: u.Scheme, owner: owner, addr: addr, host: addr}
 	if port == standard {
 		p.host = host
 		if strings.Contains(host, ":") {
