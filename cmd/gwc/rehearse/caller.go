@@ -126,21 +126,34 @@ func readEvents(body string) []any {
 	return events
 }
 
-// streamedText joins what chunks of chat completions say.
+// streamedText joins what the events of a chat completion or a message say.
 func streamedText(events []any) string {
 	var b strings.Builder
 	for _, e := range events {
-		if text, ok := at(e, "data", "choices", 0, "delta", "content").(string); ok {
-			b.WriteString(text)
+		for _, path := range [][]any{{"data", "choices", 0, "delta", "content"}, {"data", "delta", "text"}} {
+			if text, ok := at(e, path...).(string); ok {
+				b.WriteString(text)
+			}
 		}
 	}
 	return b.String()
 }
 
-// wholeText returns what a chat completion says.
+// wholeText returns what a chat completion or a message says.
 func wholeText(v any) (string, bool) {
-	text, ok := at(v, "choices", 0, "message", "content").(string)
-	return text, ok
+	if text, ok := at(v, "choices", 0, "message", "content").(string); ok {
+		return text, true
+	}
+	blocks, _ := at(v, "content").([]any)
+	var b strings.Builder
+	said := false
+	for _, block := range blocks {
+		if text, ok := at(block, "text").(string); ok {
+			b.WriteString(text)
+			said = true
+		}
+	}
+	return b.String(), said
 }
 
 // at follows a path through JSON; nil where it ends.
