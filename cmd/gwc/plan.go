@@ -152,7 +152,11 @@ func (p *planning) run(ctx context.Context, s streams) error {
 		return usage("--fail-on, --calls and -o need the base itself, and %s gives only its digest", side.What)
 	}
 	if !report.DigestOnly {
-		report.Changes = diff.Compare(base, diff.Side{Artifact: target, Files: r.Sources.All()})
+		after := diff.Side{Artifact: target}
+		if base.Files != nil {
+			after.Files = r.Sources.All() // Documents are compared where both sides have theirs.
+		}
+		report.Changes = diff.Compare(base, after)
 		if len(p.calls) > 0 {
 			if report.Calls, err = replay(p.calls, base.Artifact, target); err != nil {
 				return err

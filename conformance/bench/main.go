@@ -37,17 +37,18 @@ import (
 
 // options of the command line.
 type options struct {
-	rounds int
-	secs   time.Duration // of one measured run
-	rate   float64       // of the open loop
-	idle   int           // connections held open
-	sizes  []int         // of the repositories that are built
-	only   []string      // scenarios
-	out    string
-	binDir string
-	env    []string // of the gateway
-	short  bool
-	peers  bool // without the gateway
+	rounds    int
+	secs      time.Duration // of one measured run
+	rate      float64       // of the open loop
+	idle      int           // connections held open
+	sizes     []int         // of the repositories that are built
+	companies []int         // APIs of the repositories with which the compiler is measured
+	only      []string      // scenarios
+	out       string
+	binDir    string
+	env       []string // of the gateway
+	short     bool
+	peers     bool // without the gateway
 }
 
 func main() {
@@ -72,9 +73,9 @@ func main() {
 	flag.BoolVar(&o.peers, "peers", false, "measure only nginx and HAProxy: what the rig itself is good for")
 	flag.BoolVar(&o.short, "short", false, "a smoke test of some twenty seconds; its numbers mean nothing")
 	flag.Parse()
-	o.sizes = []int{100, 1_000, 10_000}
+	o.sizes, o.companies = []int{100, 1_000, 10_000}, []int{1_000, 10_000, 100_000}
 	if o.short {
-		o.rounds, o.secs, o.rate, o.idle, o.sizes = 1, 150*time.Millisecond, 1000, 200, []int{100}
+		o.rounds, o.secs, o.rate, o.idle, o.sizes, o.companies = 1, 150*time.Millisecond, 1000, 200, []int{100}, []int{20, 100}
 	}
 	for _, s := range strings.FieldsFunc(*only, func(r rune) bool { return r == ',' }) {
 		if !slices.Contains(scenarioNames(), s) {

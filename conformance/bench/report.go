@@ -48,6 +48,14 @@ var goals = []goal{
 	{"routes", "gwc", "RSS, 64 connections", "", 60, false},
 	{"build", "gwc", "gwc build, 1000 APIs, 4000 routes", "", 1500, false},
 	{"build", "gwc", "start until ready, 1000 APIs, 10000 routes", "", 200, false},
+	{"compile", "gwc", "cold build, 10000 APIs", "", 4000, false},
+	{"compile", "gwc", "cold build, 10000 APIs: peak RSS", "", 300, false},
+	{"compile", "gwc", "cold build, 100000 APIs", "", 45_000, false},
+	{"compile", "gwc", "cold build, 100000 APIs: peak RSS", "", 1200, false},
+	{"compile", "gwc", "growth exponent of cold builds", "", 1.1, false},
+	{"compile", "gwc", "build after one file changed, 10000 APIs", "", 250, false},
+	{"compile", "gwc", "vet of a small repository", "", 60, false},
+	{"compile", "gwc", "plan of two artifacts, 10000 APIs", "", 2000, false},
 }
 
 // table shows the medians as markdown: one line for each quantity, nginx first, the gateway's ratio to it last.

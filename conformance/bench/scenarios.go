@@ -32,6 +32,7 @@ var scenarios = []struct {
 	{"idle", "idle keep-alive connections", (*bench).hold},
 	{"routes", "64 busy connections with 10,000 routes loaded", (*bench).routes},
 	{"build", "building repositories and loading their artifacts", (*bench).build},
+	{"compile", "the compiler: cold and warm builds of up to 100,000 APIs, plan, vet", (*bench).compile},
 }
 
 func scenarioNames() []string {
