@@ -148,6 +148,9 @@ var stages = []stage{
 		}
 		b.config, r, b.units, err = check.Kept(b.ctx, b.sources, keep)
 		b.sources.Release(".cue")
+		if b.config != nil {
+			r.Merge(b.config.Within(b.options.Now))
+		}
 		return r, err
 	}, func(b *build) bool { return b.sources != nil }},
 	{"openapi", "gwc_build_openapi_seconds", func(b *build) (r diag.Report, err error) {
@@ -176,9 +179,7 @@ var stages = []stage{
 		return r, err
 	}, func(b *build) bool { return b.options.Tests && b.sources != nil }},
 	{"lint", "gwc_build_lint_seconds", func(b *build) (diag.Report, error) {
-		report := lint.Lint(b.program, b.options.Now)
-		report.Merge(b.config.Within(b.options.Now))
-		return report, nil
+		return lint.Lint(b.program, b.options.Now), nil
 	}, func(b *build) bool { return b.program != nil }},
 	{"table", "gwc_build_table_seconds", func(b *build) (r diag.Report, err error) {
 		b.artifact, r = table.Table(b.program)
