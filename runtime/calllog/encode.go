@@ -95,6 +95,7 @@ func (e *encoder) encode(r *Record) []byte {
 	if r.HasTokens {
 		b = tokens(b, &r.Tokens)
 	}
+	b = text(b, `,"service_tier":"`, r.ServiceTier)
 	if r.HasCost {
 		b = append(b, `,"cost_usd":`...)
 		b = r.Cost.Append(b)

@@ -45,6 +45,7 @@ type Record struct {
 	Cost          price.Amount // of all attempts
 	HasCost       bool         // false: nobody knows what it costs, which is not 0
 	CostEstimate  bool         // Cost rests on a guess
+	ServiceTier   string       // of the provider, where it is not its usual one: "batch", "flex", "priority"
 	Price         string       // the version of the price that the answer was charged by
 	StopReason    string
 	Limit         string // the limit that refused

@@ -578,7 +578,7 @@ func chatOracle(t *testing.T, i *interaction) (u dialect.Usage, stop, model stri
 		}
 		if x != nil {
 			u = dialect.Usage{Input: x.Prompt, Output: x.Completion, CacheRead: x.In.Cached, CacheWrite: x.In.Write, Reasoning: x.Out.Reasoning, Known: true}
-			if i.host == "api.x.ai" {
+			if i.host == "api.x.ai" || x.Out.Reasoning > x.Completion { // Vercel's gateway, for Gemini
 				u.Output += x.Out.Reasoning
 			}
 		}

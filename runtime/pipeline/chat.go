@@ -385,7 +385,7 @@ func (f *chatFlow) send() {
 	f.rec.Provider, f.rec.UpstreamModel = p.Name, t.Model
 	f.status, f.retryAfter, f.early, f.late = 0, "", nil, nil
 	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
-	f.usage, f.pieces = dialect.Usage{}, 0
+	f.usage, f.pieces, f.rec.ServiceTier = dialect.Usage{}, 0, ""
 	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
 	f.upAt, f.upEnd = 0, false
 	f.call = p.Pool.Start(f.mu, f, &f.req, to)

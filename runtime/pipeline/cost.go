@@ -45,7 +45,7 @@ func (f *chatFlow) charge(a *calllog.Attempt, class string) {
 			return
 		}
 	}
-	f.rec.HasTokens = true
+	f.rec.HasTokens, f.rec.ServiceTier = true, u.Service
 	f.rec.Tokens = calllog.Tokens{
 		Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h,
 		Reasoning: u.Reasoning, InputAudio: u.InputAudio, OutputAudio: u.OutputAudio, Estimate: guess,

@@ -276,7 +276,8 @@ func (t *Tap) usage(raw []byte) bool {
 
 // readUsage reads a usage object into the inside convention. OpenAI's is the same; of its relatives
 //   - DeepSeek names the cached part prompt_cache_hit_tokens,
-//   - xAI leaves reasoning out of completion_tokens, which its total_tokens gives away.
+//   - xAI leaves reasoning out of completion_tokens, which its total_tokens gives away,
+//   - Vercel's gateway leaves it out of both for Gemini, which shows where it is more than the whole.
 func readUsage(raw []byte) (u dialect.Usage, ok bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return u, false
@@ -301,7 +302,7 @@ func readUsage(raw []byte) (u dialect.Usage, ok bool) {
 			c.Skip()
 		}
 	}
-	if u.Reasoning > 0 && total == u.Input+u.Output+u.Reasoning {
+	if u.Reasoning > 0 && (total == u.Input+u.Output+u.Reasoning || u.Reasoning > u.Output) {
 		u.Output += u.Reasoning
 	}
 	u.Known = ok
