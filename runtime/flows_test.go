@@ -833,3 +833,67 @@ func TestReloadsUnderLoad(t *testing.T) {
 	}
 	goleak.VerifyNone(t, leaks)
 }
+
+// TestLargeChatsAreHeldWithinABound: what callers upload side by side cannot grow beyond the bound, and gives its room
+// back however it ends.
+func TestLargeChatsAreHeldWithinABound(t *testing.T) {
+	one, _ := rawProvider(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); okChat(w, "m") })
+	g := run(t, repo{openai: []string{one}, calls: "calls"}, Options{HoldAtMost: 1 << 20})
+	body := `{"model":"fast","messages":[{"role":"user","content":"` + strings.Repeat("x", 700<<10) + `"}]}`
+	send := func(part io.Reader) (int, string) {
+		req, _ := http.NewRequest("POST", g.url+"/v1/chat/completions", part)
+		req.ContentLength = int64(len(body))
+		req.Header.Set("x-api-key", testKey)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer resp.Body.Close()
+		b, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, resp.Header.Get("Retry-After") + string(b)
+	}
+	for _, finish := range []bool{true, false} {
+		var rest *io.PipeWriter
+		var done chan int
+		begin := func() {
+			var held *io.PipeReader
+			held, rest = io.Pipe()
+			done = make(chan int, 1)
+			go func(done chan int) {
+				status, _ := send(held)
+				done <- status
+			}(done)
+			io.WriteString(rest, body[:600<<10])
+		}
+		begin()
+		refused := 0 // twice: of two that come together both may be refused, which makes room
+		until(t, "another one is refused", func() bool {
+			status, text := send(strings.NewReader(body))
+			if status == 503 && strings.HasPrefix(text, "1{") && strings.Contains(text, "overload") {
+				refused++
+				return refused == 2
+			}
+			refused = 0
+			select {
+			case <-done: // the other one was there before the first had arrived, which was refused therefore
+				begin()
+			default:
+			}
+			return false
+		})
+		if finish {
+			io.WriteString(rest, body[600<<10:])
+			rest.Close()
+			if status := <-done; status != 200 {
+				t.Errorf("the first one was answered with %d", status)
+			}
+		} else {
+			rest.CloseWithError(io.ErrUnexpectedEOF)
+			<-done
+		}
+		until(t, "there is room again", func() bool {
+			status, _ := send(strings.NewReader(body))
+			return status == 200
+		})
+	}
+}

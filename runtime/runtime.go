@@ -47,6 +47,8 @@ type Options struct {
 	Drain  time.Duration
 	Pprof  bool
 	Async  bool
+	// HoldAtMost bounds the bytes of AI request bodies over 64 KB that are held at a time; 0: 512 MB.
+	HoldAtMost int64
 	// Require says whose signatures an artifact must have, at start and later.
 	Require sign.Policy
 	Log     *slog.Logger
@@ -219,6 +221,9 @@ func (g *gateway) open(a *artifact.Artifact) error {
 		Meter:   &meter.Meter{},
 	}
 	g.pipe = pipeline.New(g.calls, g.metrics, g.panicked)
+	if g.o.HoldAtMost > 0 {
+		g.pipe.HoldAtMost = g.o.HoldAtMost
+	}
 	return nil
 }
 

@@ -87,8 +87,9 @@ type chatFlow struct {
 	emit                                            func(*dialect.Event)
 	doScan, doScanned, doPrepare, doSend, doAttempt func()
 
-	busy     bool // a goroutine or timer works for the flow; it must not be reused
-	left     bool // the exchange is over while busy
+	held     int64 // of the body, what is counted in Pipeline.held
+	busy     bool  // a goroutine or timer works for the flow; it must not be reused
+	left     bool  // the exchange is over while busy
 	upPaused bool
 }
 
@@ -117,6 +118,7 @@ func (f *chatFlow) recycle() {
 		f.left = true
 		return
 	}
+	f.release()
 	f.clear()
 	f.call, f.tap, f.enc, f.dec, f.neutral, f.model, f.target, f.serves = nil, nil, nil, nil, nil, nil, nil, nil
 	f.early, f.late, f.prepErr, f.scanErr, f.secret, f.retryAfter = nil, nil, nil, nil, "", ""
@@ -175,6 +177,23 @@ func (f *chatFlow) Body(b []byte) {
 		return
 	}
 	f.body = append(f.body, b...)
+	if n := int64(len(f.body)); n > keptBody {
+		if f.p.held.Add(n-f.held) > f.p.HoldAtMost {
+			f.held = n
+			f.failWith(http.StatusServiceUnavailable, "overload", "the gateway holds as many large requests as it can; try again", []byte("Retry-After: 1\r\n"))
+			f.recycle()
+			return
+		}
+		f.held = n
+	}
+}
+
+// release gives back what the body held.
+func (f *chatFlow) release() {
+	if f.held > 0 {
+		f.p.held.Add(-f.held)
+		f.held = 0
+	}
 }
 
 // BodyEnd implements [engine.Exchange].
@@ -241,6 +260,7 @@ func (f *chatFlow) crash(v any, stack []byte) {
 	if !f.headOut {
 		f.rec.Status = http.StatusInternalServerError
 	}
+	f.release()
 	f.finish()
 	f.c.Abort()
 }

@@ -37,6 +37,7 @@ const (
 	highWater   = 256 << 10              // bytes queued towards one side above which the other is paused
 	inlineWork  = 64 << 10               // bodies up to this are scanned and translated where they arrive, also on a poller
 	maxChat     = 32 << 20               // body of an AI request
+	maxHeld     = 512 << 20              // AI request bodies that are held at a time in the whole process, small ones not counted
 	maxAnswer   = 3 << 20                // body of an AI answer that has to be collected for translation; a connection's queue holds it
 	maxError    = 64 << 10               // body of an AI error that is read
 	keptBody    = 64 << 10               // request body kept so that an API call can be made again at another endpoint
@@ -58,6 +59,8 @@ type Pipeline struct {
 	observe        func(*calllog.Record) // nil: nobody
 	unmatchedRoute *telemetry.Route
 	inflight       atomic.Int64
+	held           atomic.Int64 // bytes of AI request bodies over keptBody
+	HoldAtMost     int64        // the bound of held; it is set before the first exchange
 	panicked       func(v any, stack []byte)
 
 	idPrefix [10]byte
@@ -71,7 +74,7 @@ type Pipeline struct {
 // New makes a pipeline without a snapshot: until [Pipeline.Swap] it answers 503. panicked is told of panics on the
 // goroutines of the pipeline's own, which cost their exchange and not the process.
 func New(log *calllog.Log, m *telemetry.Metrics, panicked func(v any, stack []byte)) *Pipeline {
-	p := &Pipeline{log: log, metrics: m, unmatchedRoute: m.Route("unmatched"), panicked: panicked}
+	p := &Pipeline{HoldAtMost: maxHeld, log: log, metrics: m, unmatchedRoute: m.Route("unmatched"), panicked: panicked}
 	var seed [6]byte
 	rand.Read(seed[:])
 	b := binary.BigEndian.Uint64(append([]byte{0, 0}, seed[:]...))
