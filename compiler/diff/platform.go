@@ -130,7 +130,7 @@ func (c *comparison) providers() {
 		if !slices.Equal(x.Credentials, y.Credentials) {
 			c.add(ch(ProviderCredentials, strings.Join(x.Credentials, ", "), strings.Join(y.Credentials, ", "), "has other credentials"))
 		}
-		c.headers(x, y, ch)
+		c.headers(x, y, models, ch)
 		if x.Timeouts != y.Timeouts {
 			d := ch(ProviderTimeouts, timeouts(x.Timeouts), timeouts(y.Timeouts), "has other timeouts")
 			d.Witness = c.anyChat(models)
@@ -140,16 +140,23 @@ func (c *comparison) providers() {
 }
 
 // headers says which headers of a provider changed, by name: a value may be a secret, whatever the linter said.
-func (c *comparison) headers(x, y *artifact.Provider, ch func(Kind, string, string, string, ...any) Change) {
+func (c *comparison) headers(x, y *artifact.Provider, models map[string]bool, ch func(Kind, string, string, string, ...any) Change) {
 	pairs(x.Headers, y.Headers, func(h *artifact.Header) string { return h.Name }, func(name string, i, j int) {
+		var d Change
 		switch {
 		case i < 0:
-			c.add(ch(ProviderHeaders, "", name, "is sent header %q", name))
+			d = ch(ProviderHeaders, "", name, "is sent header %q", name)
 		case j < 0:
-			c.add(ch(ProviderHeaders, name, "", "is no longer sent header %q", name))
+			d = ch(ProviderHeaders, name, "", "is no longer sent header %q", name)
 		case x.Headers[i].Value != y.Headers[j].Value:
-			c.add(ch(ProviderHeaders, name, name, "is sent another value of header %q", name))
+			d = ch(ProviderHeaders, name, name, "is sent another value of header %q", name)
+		default:
+			return
 		}
+		if i < 0 || j < 0 {
+			d.Witness = c.anyChat(models) // of another value none may show
+		}
+		c.add(d)
 	})
 }
 
