@@ -52,18 +52,19 @@ type planning struct {
 func newPlan(s streams) *cobra.Command {
 	var p planning
 	cmd := &cobra.Command{
-		Use:   "plan",
+		Use:   "plan [FILE]",
 		Short: "Show what a change of the repository does, and to whom",
 		Long: `plan builds the repository and compares it with another build of it: what changes for whom, classed as breaking,
-security, behaviour, cost or neutral, with a request that is decided differently where there is one.
+security, behaviour, cost or neutral, with a request that is decided differently where there is one. With FILE, an
+artifact, nothing is built: that artifact is compared.
 
 --against says with what: a file that is an artifact, else a revision of git (HEAD where nothing is said), which is
 built in memory; or a URL that serves an artifact. A URL that serves /snapshot, as a gateway's admin listener does,
 gives a digest only: plan then says whether that gateway runs this build.
 
 Exit codes: 3 where --fail-on refuses; 2 where there are changes, with --exit-code; else 0.`,
-		Args: arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context(), s) },
+		Args: arguments(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error { return p.run(cmd.Context(), args, s) },
 	}
 	f := cmd.Flags()
 	p.repository.bind(f)
@@ -107,7 +108,7 @@ func planForms(formats []string) ([]form, error) {
 	return list, nil
 }
 
-func (p *planning) run(ctx context.Context, s streams) error {
+func (p *planning) run(ctx context.Context, args []string, s streams) error {
 	forms, err := planForms(p.formats)
 	if err != nil {
 		return err
@@ -132,33 +133,27 @@ func (p *planning) run(ctx context.Context, s streams) error {
 		}
 		classes = append(classes, c)
 	}
-	r, err := p.compile(ctx, now, "")
+	defer oneShot()()
+	t, err := p.target(ctx, args, now, s)
 	if err != nil {
 		return err
 	}
-	if r.Artifact == nil || p.verdict(r) != nil {
-		return p.report(r, []form{{name: "text"}}, s.err, s)
-	}
-	target, digest, err := decoded(r.Bytes)
+	base, side, err := p.base(ctx, t.root, s)
 	if err != nil {
 		return err
 	}
-	base, side, err := p.base(ctx, r.root, s)
-	if err != nil {
-		return err
-	}
-	report := &plan.Report{Base: side, Target: plan.Side{What: "the working tree", Digest: digest}, DigestOnly: base.Artifact == nil}
+	report := &plan.Report{Base: side, Target: t.is, DigestOnly: base.Artifact == nil}
 	if report.DigestOnly && (len(classes)+len(p.calls) > 0 || p.output != "") {
 		return usage("--fail-on, --calls and -o need the base itself, and %s gives only its digest", side.What)
 	}
 	if !report.DigestOnly {
-		after := diff.Side{Artifact: target}
-		if base.Files != nil {
-			after.Files = r.Sources.All() // Documents are compared where both sides have theirs.
+		after := diff.Side{Artifact: t.Artifact}
+		if base.Files != nil && t.sources != nil {
+			after.Files = t.sources.All() // Documents are compared where both sides have theirs.
 		}
 		report.Changes = diff.Compare(base, after)
 		if len(p.calls) > 0 {
-			if report.Calls, err = replay(p.calls, base.Artifact, target); err != nil {
+			if report.Calls, err = replay(p.calls, base.Artifact, t.Artifact); err != nil {
 				return err
 			}
 		}
@@ -181,7 +176,7 @@ func (p *planning) run(ctx context.Context, s streams) error {
 		return &exit{code: codeRefused, err: fmt.Errorf("refused by --fail-on: %s", strings.Join(refused, ", "))}
 	}
 	if p.output != "" {
-		if err := p.write(report, r.Bytes, keys, s); err != nil {
+		if err := p.write(report, t.bytes, keys, s); err != nil {
 			return err
 		}
 	}
@@ -190,6 +185,42 @@ func (p *planning) run(ctx context.Context, s streams) error {
 		return &exit{code: codeChanges}
 	}
 	return nil
+}
+
+// planned is the side that a plan leads to.
+type planned struct {
+	*artifact.Artifact
+	is      plan.Side
+	bytes   []byte
+	root    string        // the repository's folder, for revisions of it
+	sources *load.Sources // nil of an artifact's file
+}
+
+// target reads the artifact that was named, or builds the repository.
+func (p *planning) target(ctx context.Context, args []string, now time.Time, s streams) (*planned, error) {
+	if len(args) > 0 {
+		root, err := p.root()
+		if err != nil && p.against == "" {
+			return nil, err
+		}
+		a, d, b, err := openBytes(args[0])
+		if err != nil {
+			return nil, err
+		}
+		return &planned{a, plan.Side{What: filepath.Base(args[0]), Digest: d.String()}, b, root, nil}, nil
+	}
+	r, err := p.compile(ctx, now, "")
+	if err != nil {
+		return nil, err
+	}
+	if r.Artifact == nil || p.verdict(r) != nil {
+		return nil, p.report(r, []form{{name: "text"}}, s.err, s)
+	}
+	a, digest, err := decoded(r.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	return &planned{a, plan.Side{What: "the working tree", Digest: digest}, r.Bytes, r.root, r.Sources}, nil
 }
 
 // write puts the plan into a file, with the artifact that it leads to.

@@ -53,9 +53,9 @@ func (c *comparison) documents(before, after map[string][]byte) {
 		ops := published[p.name]
 		switch {
 		case before == nil || after == nil:
-			side := "base"
-			if after == nil {
-				side = "target"
+			side := "target"
+			if before == nil {
+				side = "base"
 			}
 			c.incomparable(p.name, p.x, p.y, ops, "the "+side+" is an artifact, which does not hold it", "")
 		case p.problem != nil:

@@ -96,6 +96,8 @@ type used struct {
 		CacheWrite   int64 `json:"cache_write"`
 		CacheWrite1h int64 `json:"cache_write_1h"`
 		Reasoning    int64 `json:"reasoning"`
+		InputAudio   int64 `json:"input_audio"`
+		OutputAudio  int64 `json:"output_audio"`
 	} `json:"tokens"`
 }
 
@@ -219,7 +221,8 @@ func (b *bill) add(l *logged, u *used, o *outcome) {
 		return
 	}
 	t := u.Tokens
-	usage := price.Usage{Input: t.Input, Output: t.Output, CacheRead: t.CacheRead, CacheWrite: t.CacheWrite, CacheWrite1h: t.CacheWrite1h, Reasoning: t.Reasoning}
+	usage := price.Usage{Input: t.Input, Output: t.Output, CacheRead: t.CacheRead, CacheWrite: t.CacheWrite, CacheWrite1h: t.CacheWrite1h, Reasoning: t.Reasoning,
+		InputAudio: t.InputAudio, OutputAudio: t.OutputAudio}
 	before, after := o.before.Of(&usage), o.after.Of(&usage)
 	if o.retargeted {
 		b.Retargeted++
