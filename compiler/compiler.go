@@ -36,6 +36,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/openapi"
 	"github.com/gwc-dev/gwc/compiler/script"
 	"github.com/gwc-dev/gwc/compiler/table"
+	"github.com/gwc-dev/gwc/compiler/waive"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
@@ -77,6 +78,10 @@ type Result struct {
 	Artifact *artifact.Artifact // nil where the report has an error
 	Bytes    []byte
 	Timings  []Timing // of the stages that ran, in order
+	// Waived are the findings that waivers took out of Report, and Waivers what each of them came to. They are there
+	// once "table" has run, the last stage that finds mistakes.
+	Waived  []waive.Waived
+	Waivers []waive.Waiver
 	// Units and Documents say how many there are, and how much of them this build worked out anew.
 	Units     check.Count
 	Documents openapi.Count
@@ -98,6 +103,7 @@ type build struct {
 	units     check.Count
 	sources   *load.Sources
 	config    *check.Config // until it is lowered
+	waivers   waive.Given
 	documents *openapi.Documents
 	// assertions holds the files that make some.
 	assertions map[string]bool
@@ -165,6 +171,7 @@ var stages = []stage{
 	{"lower", "gwc_build_lower_seconds", func(b *build) (r diag.Report, err error) {
 		b.program, r = lower.Lower(b.config, b.documents)
 		b.assertions = assertionFiles(b.config)
+		b.waivers = waive.Given{Waivers: b.config.Waivers, Unwaivable: b.config.Gateway.Unwaivable}
 		b.config = nil // A large one would take room to the end of the build.
 		return r, nil
 	}, func(b *build) bool { return b.config != nil }},
@@ -244,7 +251,11 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		}
 		res.Timings = append(res.Timings, Timing{s.name, s.metric, time.Since(start)})
 		res.Report.Merge(report)
-		b.failed = b.failed || report.Failed()
+		if s.name == "table" {
+			w := waive.Apply(b.waivers, b.program, res.Report, o.Now)
+			res.Report, res.Waived, res.Waivers = w.Report, w.Waived, w.Waivers
+		}
+		b.failed = res.Report.Failed()
 		if s.name == o.StopAfter {
 			break
 		}

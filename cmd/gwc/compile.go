@@ -24,6 +24,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/cache"
 	"github.com/gwc-dev/gwc/compiler/load"
 	"github.com/gwc-dev/gwc/compiler/openapi"
+	"github.com/gwc-dev/gwc/compiler/waive"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
 	"github.com/gwc-dev/gwc/schema/release"
@@ -277,7 +278,7 @@ func (c *compiling) report(r *compiled, formats []form, w io.Writer, s streams) 
 	if r.Program != nil {
 		routes = len(r.Program.Routes)
 	}
-	s.say("%s", render.Summary(r.list, render.Stats{Routes: routes, Elapsed: r.elapsed}))
+	s.say("%s", render.Summary(r.list, render.Stats{Routes: routes, Elapsed: r.elapsed, Waived: len(r.Waived)}))
 	return c.verdict(r)
 }
 
@@ -291,7 +292,7 @@ func (c *compiling) write(r *compiled, formats []form, w io.Writer, s streams) e
 	for _, f := range formats {
 		var b bytes.Buffer
 		to := w
-		o := render.Options{Source: r.source, Max: c.limit(f), Strict: c.strict, Folder: folder(r.root)}
+		o := render.Options{Source: r.source, Max: c.limit(f), Waived: r.suppressed(), Strict: c.strict, Folder: folder(r.root)}
 		if f.file != "" {
 			to = &b
 		} else {
@@ -319,14 +320,19 @@ func (c *compiling) write(r *compiled, formats []form, w io.Writer, s streams) e
 	return nil
 }
 
-// verdict returns an error with code 1 where the findings stop the command.
+// verdict returns an error where the findings stop the command: with code 3 where nothing but expired waivers does,
+// else with code 1.
 func (c *compiling) verdict(r *compiled) error {
+	var lapsed error
 	for i := range r.list {
-		if sev := r.list[i].Severity; sev == diag.Error || c.strict && sev == diag.Warning {
+		switch d := &r.list[i]; {
+		case d.Code == waive.Expired:
+			lapsed = &exit{code: codeRefused}
+		case d.Severity == diag.Error || c.strict && d.Severity == diag.Warning:
 			return &exit{code: serve.Invalid}
 		}
 	}
-	return nil
+	return lapsed
 }
 
 // source returns the bytes of a file as the compiler read it.

@@ -142,7 +142,7 @@ refused (plan --fail-on, prove); 4 an artifact is not to be trusted; 64 wrong us
 	})
 	root.AddCommand(
 		newInit(s), newFmt(s), newVet(s), newTest(s), newFix(s), newBuild(s), newPlan(s), newInspect(s), newTry(s), newRun(s), newServe(s), newMock(s), newModels(s), newKeys(s),
-		newApply(s), newKeygen(s), newSign(s), newVerify(s), newExplain(s), newRules(s), newLSP(s), newVersion(s),
+		newApply(s), newKeygen(s), newSign(s), newVerify(s), newExplain(s), newRules(s), newWaivers(s), newLSP(s), newVersion(s),
 		newWhoCan(s), newProve(s), newNew(s), newImport(s), newUpgrade(s),
 	)
 	return root

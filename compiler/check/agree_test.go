@@ -26,7 +26,11 @@ const whole = `{
 			"other": {"address": "[::1]:8081"}
 		},
 		"admin": {"address": ":9090"},
-		"calls": {"dir": "calls", "bodies": "none", "flush": "1s", "rotate": "64MB"}
+		"calls": {"dir": "calls", "bodies": "none", "flush": "1s", "rotate": "64MB"},
+		"unwaivable": ["security", "GWC5102"]
+	},
+	"waivers": {
+		"old-key": {"code": "GWC4103", "at": "tenants.acme", "reason": "it is taken out in May", "expires": "2027-06-30", "by": "@acme/leads"}
 	},
 	"providers": {
 		"openai": {

@@ -39,6 +39,7 @@ func newConfig() Config {
 	return Config{
 		Providers: map[string]Provider{}, Models: map[string]Model{}, Upstreams: map[string]Upstream{},
 		APIs: map[string]API{}, Catalogue: map[string]Facts{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{}, Locks: map[string]artifact.Lock{},
+		Waivers: map[string]Waiver{},
 	}
 }
 
@@ -60,6 +61,7 @@ func (m *merger) all() {
 	merge(m, "tenants", c.Tenants, m.tenant)
 	merge(m, "assertions", c.Assertions, m.assertion)
 	merge(m, "locks", c.Locks, m.lock)
+	merge(m, "waivers", c.Waivers, m.waiver)
 }
 
 // merge makes the objects of one field.
@@ -87,7 +89,7 @@ func objectWord(field string) string {
 }
 
 func gatewayOf(n *node) Gateway {
-	g := Gateway{Listeners: map[string]Listener{}, Admin: n.get("admin").get("address").str}
+	g := Gateway{Listeners: map[string]Listener{}, Admin: n.get("admin").get("address").str, Unwaivable: texts(n.get("unwaivable"))}
 	for name, l := range n.get("listeners").fields {
 		if l == nil {
 			continue

@@ -23,6 +23,7 @@ type Config struct {
 
 	Assertions map[string]Assertion
 	Locks      map[string]artifact.Lock // by path
+	Waivers    map[string]Waiver
 
 	Withheld Withheld `pack:"-"`
 
@@ -37,6 +38,8 @@ type Gateway struct {
 	Listeners map[string]Listener
 	Admin     string // "host:port" or ""
 	Calls     Calls
+
+	Unwaivable []string // codes and groups of rules
 }
 
 // Listener is gateway.listeners.<name>.

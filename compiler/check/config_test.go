@@ -50,6 +50,8 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 			},
 			Admin: ":9090",
 			Calls: Calls{Dir: "calls", Flush: time.Second, MaxBytes: 64 << 20},
+
+			Unwaivable: []string{"security", "GWC5102"},
 		},
 		Providers: map[string]Provider{
 			"openai": {
@@ -108,6 +110,9 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 			"apis.*.policies.auth":            {Path: "apis.*.policies.auth", Kind: "text", Values: []string{"key"}, Reason: "r"},
 			"providers":                       {Path: "providers", Kind: "text", Forbidden: true, Reason: "r"},
 		},
+		Waivers: map[string]Waiver{"old-key": {
+			Code: "GWC4103", At: "tenants.acme", Reason: "it is taken out in May", By: "@acme/leads", Expires: time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC).Unix(),
+		}},
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); d != "" {
 		t.Errorf("mismatch (-want +got):\n%s", d)
@@ -149,6 +154,7 @@ tenants: acme: apps: web: {}`,
 		Tenants:    map[string]Tenant{"acme": {Apps: map[string]App{"web": {}}}},
 		Assertions: map[string]Assertion{},
 		Locks:      map[string]artifact.Lock{},
+		Waivers:    map[string]Waiver{},
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Config{})); d != "" {
 		t.Errorf("mismatch (-want +got):\n%s", d)

@@ -221,6 +221,10 @@ var scalars = map[string]scalar{
 		}
 		return ""
 	}},
+	"rulecode":    {codeText, `the code of a rule such as "GWC5102"`, false, match(ruleForm, "is not the code of a rule")},
+	"ruleset":     {codeText, `the code of a rule such as "GWC4101", or a group such as "security"`, false, match(ruleSetForm, "is neither")},
+	"waivedplace": {codeText, `a data path such as "models.smart", or a file of the repository`, false, match(placeForm, "is empty or has white space in it")},
+	"reason":      {codeText, "a sentence that says why", false, match(reasonForm, "says nothing")},
 	"headervalue": {codeText, "printable text without line ends", true, func(s string) string {
 		if valueForm.MatchString(s) {
 			return ""

@@ -2,6 +2,7 @@ package check
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -64,32 +65,13 @@ func (c *Config) withhold(units []*Fragment, report diag.Report) {
 			continue
 		}
 		field, name := path[0], path[1]
-		switch field {
-		case "providers":
-			delete(c.Providers, name)
-		case "models":
-			delete(c.Models, name)
-		case "catalogue":
-			delete(c.Catalogue, name)
-		case "upstreams":
-			delete(c.Upstreams, name)
-		case "apis":
-			delete(c.APIs, name)
-		case "assertions":
-			delete(c.Assertions, name)
-		case "locks":
-			delete(c.Locks, name)
-		case "tenants":
-			if len(path) == 4 {
-				if t, ok := c.Tenants[name]; ok {
-					t.Apps = maps.Clone(t.Apps) // a fragment's
-					delete(t.Apps, path[3])
-					c.Tenants[name] = t
-				}
-				field, name = "apps", name+"/"+path[3]
-			} else {
-				delete(c.Tenants, name)
-			}
+		if t, ok := c.Tenants[name]; ok && len(path) == 4 {
+			t.Apps = maps.Clone(t.Apps) // a fragment's
+			delete(t.Apps, path[3])
+			c.Tenants[name] = t
+			field, name = "apps", name+"/"+path[3]
+		} else {
+			c.without(field, name)
 		}
 		if c.Withheld.Names == nil {
 			c.Withheld.Names = map[string][]string{}
@@ -98,5 +80,15 @@ func (c *Config) withhold(units []*Fragment, report diag.Report) {
 	}
 	for field := range c.Withheld.Names {
 		slices.Sort(c.Withheld.Names[field])
+	}
+}
+
+// without takes an object out of the map of a field, which Config names as the language does: Config.APIs for "apis".
+func (c *Config) without(field, name string) {
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		if f := v.Type().Field(i); f.IsExported() && f.Type.Kind() == reflect.Map && strings.EqualFold(f.Name, field) {
+			v.Field(i).SetMapIndex(reflect.ValueOf(name), reflect.Value{})
+		}
 	}
 }

@@ -15,12 +15,28 @@ type jsonReport struct {
 	FormatVersion string           `json:"format_version"`
 	Summary       jsonSummary      `json:"summary"`
 	Diagnostics   []jsonDiagnostic `json:"diagnostics"`
+	Waived        []jsonWaived     `json:"waived,omitempty"`
+}
+
+// jsonWaived is a finding that a waiver took out of the list.
+type jsonWaived struct {
+	jsonDiagnostic
+	Waiver jsonWaiver `json:"waiver"`
+}
+
+type jsonWaiver struct {
+	Name    string   `json:"name"`
+	Reason  string   `json:"reason"`
+	By      string   `json:"by"`
+	Expires string   `json:"expires"`
+	At      jsonSpan `json:"at"`
 }
 
 type jsonSummary struct {
 	Errors   int `json:"errors"`
 	Warnings int `json:"warnings"`
 	Notes    int `json:"notes"`
+	Waived   int `json:"waived,omitempty"`
 }
 
 type jsonDiagnostic struct {
@@ -81,6 +97,11 @@ func JSON(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err error
 	shown, hidden := findings(list, o)
 	for i := range shown {
 		out.Diagnostics = append(out.Diagnostics, jsonOf(&shown[i]))
+	}
+	waived, found := o.waived()
+	out.Summary.Waived = len(waived)
+	for i, v := range waived {
+		out.Waived = append(out.Waived, jsonWaived{jsonOf(&found[i]), jsonWaiver{v.Name, v.Reason, v.By, v.Until, span(v.At)}})
 	}
 	return hidden, encode(w, out)
 }

@@ -234,9 +234,9 @@ func TestSummary(t *testing.T) {
 	e := diag.Diagnostic{Primary: diag.Label{Span: diag.Span{File: "a"}}}
 	w := diag.Diagnostic{Severity: diag.Warning, Primary: diag.Label{Span: diag.Span{File: "b"}}}
 	for want, got := range map[string]string{
-		"1 error, 2 warnings in 2 files (412 routes, 88 ms)": Summary([]diag.Diagnostic{e, w, w}, Stats{412, 88 * time.Millisecond}),
-		"no findings (1 route, 12.5 s)":                      Summary(nil, Stats{1, 12500 * time.Millisecond}),
-		"1 note (0 ms)":                                      Summary([]diag.Diagnostic{{Severity: diag.Note}}, Stats{Routes: -1}),
+		"1 error, 2 warnings in 2 files, 3 waived (412 routes, 88 ms)": Summary([]diag.Diagnostic{e, w, w}, Stats{Routes: 412, Elapsed: 88 * time.Millisecond, Waived: 3}),
+		"no findings (1 route, 12.5 s)":                                Summary(nil, Stats{Routes: 1, Elapsed: 12500 * time.Millisecond}),
+		"1 note (0 ms)":                                                Summary([]diag.Diagnostic{{Severity: diag.Note}}, Stats{Routes: -1}),
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"io"
 	"net/url"
 	"slices"
@@ -69,6 +70,13 @@ type (
 		Related      []sarifLocation   `json:"relatedLocations,omitempty"`
 		Fingerprints map[string]string `json:"partialFingerprints"`
 		Fixes        []sarifFix        `json:"fixes,omitempty"`
+		Suppressions []sarifSuppressed `json:"suppressions,omitempty"`
+	}
+	sarifSuppressed struct {
+		Kind          string         `json:"kind"`
+		Status        string         `json:"status"`
+		Justification string         `json:"justification"`
+		Location      *sarifLocation `json:"location,omitempty"`
 	}
 	sarifLocation struct {
 		ID       int            `json:"id,omitempty"`
@@ -118,6 +126,8 @@ const sarifRoot = "%SRCROOT%"
 // fingerprints let a scanner know a finding again after lines have moved; rules carry their page as help.
 func SARIF(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err error) {
 	shown, hidden := findings(list, o)
+	waived, suppressed := o.waived()
+	all := append(slices.Clip(shown), suppressed...)
 	src := newSources(o.Source)
 	run := sarifRun{
 		Tool:        sarifTool{sarifDriver{Name: "gwc", FullName: release.Tool, SemanticVersion: release.Version, Rules: []sarifRule{}}},
@@ -127,8 +137,8 @@ func SARIF(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err erro
 		Results:     []sarifResult{},
 	}
 	var codes []diag.Code
-	for i := range shown {
-		if c := shown[i].Code; c != "" {
+	for i := range all {
+		if c := all[i].Code; c != "" {
 			codes = append(codes, c)
 		}
 	}
@@ -137,8 +147,8 @@ func SARIF(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err erro
 	for _, c := range codes {
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRuleOf(c))
 	}
-	for i := range shown {
-		d := &shown[i]
+	for i := range all {
+		d := &all[i]
 		// A second finding with the same fingerprint is told apart by its number, as GitHub's own hashes are.
 		r := sarifResult{
 			RuleID: string(d.Code), Level: d.Severity.String(), Message: sarifMessage{Text: message(&d.Diagnostic)},
@@ -167,6 +177,14 @@ func SARIF(w io.Writer, list []diag.Diagnostic, o Options) (hidden int, err erro
 			if fix, ok := src.sarifFix(f, &o); ok {
 				r.Fixes = append(r.Fixes, fix)
 			}
+		}
+		if i >= len(shown) {
+			v := &waived[i-len(shown)]
+			s := sarifSuppressed{Kind: "inSource", Status: "accepted", Justification: fmt.Sprintf("%s (%s, until %s)", v.Reason, v.By, v.Until)}
+			if at := src.sarifAt(v.At, &o); at != nil {
+				s.Location = &sarifLocation{Physical: at}
+			}
+			r.Suppressions = []sarifSuppressed{s}
 		}
 		run.Results = append(run.Results, r)
 	}

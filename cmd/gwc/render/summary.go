@@ -12,12 +12,16 @@ import (
 type Stats struct {
 	Routes  int // negative: not known
 	Elapsed time.Duration
+	Waived  int // findings that waivers took out of the list
 }
 
 // Summary returns the last line of a command that compiles, without "gwc:": "1 error, 2 warnings in 3 files (412
 // routes, 88 ms)", or "no findings (412 routes, 88 ms)". The files are those of the findings.
 func Summary(list []diag.Diagnostic, s Stats) string {
 	out := counts(list)
+	if s.Waived > 0 {
+		out += fmt.Sprintf(", %d waived", s.Waived)
+	}
 	took := fmt.Sprintf("%d ms", s.Elapsed.Milliseconds())
 	if s.Elapsed >= 10*time.Second {
 		took = fmt.Sprintf("%.1f s", s.Elapsed.Seconds())

@@ -27,11 +27,38 @@ type Options struct {
 	Color bool
 	// Max is the number of errors that are shown, and the number of warnings and notes; 0 shows all.
 	Max int
+	// Waived are findings that waivers took out of the list; formats that have a place for them say so.
+	Waived []Waived
 	// Strict says that warnings fail the command.
 	Strict bool
 	// Folder is where the repository lies in what was checked out of version control, with forward slashes and without
 	// one at its end, or "". Formats for the hosts of such checkouts put it before names of files.
 	Folder string
+}
+
+// Waived is a finding that a waiver takes out of the report, with what the waiver says. Until is its last day.
+type Waived struct {
+	diag.Diagnostic
+	Name, Reason, By, Until string
+	At                      diag.Span // of the waiver's name
+}
+
+// waived takes secrets out of o.Waived. What the waivers themselves say is for people to read, and is blanked too.
+func (o *Options) waived() (list []Waived, found []finding) {
+	if len(o.Waived) == 0 {
+		return nil, nil
+	}
+	plain := make([]diag.Diagnostic, len(o.Waived))
+	for i := range o.Waived {
+		plain[i] = o.Waived[i].Diagnostic
+	}
+	s := newSecrets(plain, o.Source)
+	list = slices.Clone(o.Waived)
+	for i := range list {
+		list[i].Reason, list[i].By = s.blank(list[i].Reason), s.blank(list[i].By)
+	}
+	found, _ = findings(plain, Options{Source: o.Source})
+	return list, found
 }
 
 // place returns the name of a file in the checkout.
