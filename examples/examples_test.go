@@ -5,10 +5,14 @@ package examples
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"cuelang.org/go/cue"
@@ -83,5 +87,151 @@ func TestDemoKeyIsTheKeyOfTheDemoApp(t *testing.T) {
 	sum := sha256.Sum256([]byte(strings.TrimSpace(string(key))))
 	if hash := "sha256:" + hex.EncodeToString(sum[:]); !strings.Contains(string(app), hash) {
 		t.Errorf("the app does not have the hash of demo-key.txt, %s", hash)
+	}
+}
+
+// gwc builds the command once for the tests of this package, and returns its path.
+var gwc = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "gwc-examples-")
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(dir, "gwc")
+	out, err := exec.Command("go", "build", "-o", name, "../cmd/gwc").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return name, nil
+})
+
+// now is when the examples are judged, so that the tests do not begin to fail on the day on which a key of theirs ends.
+const now = "2026-11-01"
+
+// play runs the command in a folder and returns its streams; it must end with a code.
+func play(t *testing.T, dir string, code int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	name, err := gwc()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs strings.Builder
+	cmd := exec.Command(name, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &errs
+	cmd.Env = append(os.Environ(), "GWC_CACHE=off", "GITHUB_ACTIONS=")
+	got := 0
+	var e *exec.ExitError
+	if err := cmd.Run(); errors.As(err, &e) {
+		got = e.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if got != code {
+		t.Errorf("gwc %s in %s ended with %d, want %d\n%s%s", strings.Join(args, " "), dir, got, code, out.String(), errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if name, err := gwc(); err == nil {
+		os.RemoveAll(filepath.Dir(name))
+	}
+	os.Exit(code)
+}
+
+// TestEveryExample holds that each repository has no finding, is formatted, builds, and keeps what it asserts, in every
+// environment.
+func TestEveryExample(t *testing.T) {
+	for _, e := range []struct {
+		dir          string
+		environments []string
+	}{
+		{"quickstart", []string{""}},
+		{"company", []string{"", "dev", "prod"}},
+		{"from-litellm", []string{""}},
+	} {
+		for _, env := range e.environments {
+			t.Run(strings.TrimSuffix(e.dir+" "+env, " "), func(t *testing.T) {
+				with := []string{"--now", now}
+				if env != "" {
+					with = append(with, "--env", env)
+				}
+				if out, _ := play(t, e.dir, 0, append([]string{"vet", "--strict"}, with...)...); out != "" {
+					t.Errorf("vet says:\n%s", out)
+				}
+				play(t, e.dir, 0, append([]string{"build", "--strict", "-o", filepath.Join(t.TempDir(), "gateway.gwca")}, with...)...)
+				if env != "dev" { // The mock of development is one vendor in the place of two.
+					play(t, e.dir, 0, append([]string{"prove", "--strict"}, with...)...)
+				}
+			})
+		}
+		if out, _ := play(t, e.dir, 0, "fmt", "--check"); out != "" {
+			t.Errorf("not formatted in %s:\n%s", e.dir, out)
+		}
+	}
+}
+
+// TestLocksOfTheCompanyHold weakens a tenant's file as somebody in a hurry would.
+func TestLocksOfTheCompanyHold(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "company")
+	if err := os.CopyFS(dir, os.DirFS("company")); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "tenants/storefront/apis/catalog/api.cue")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ from, to, want string }{
+		{`policies: timeout: "5s"`, `policies: {timeout: "5s", auth: "none"}`, "calls without a key are nobody's"},
+		{`policies: timeout: "5s"`, `policies: timeout: "10m"`, "a call that nobody waits for"},
+	} {
+		changed := strings.Replace(string(b), tt.from, tt.to, 1)
+		if err := os.WriteFile(file, []byte(changed), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := play(t, dir, 1, "vet", "--now", now)
+		if !strings.Contains(out, tt.want) || !strings.Contains(out, "platform/locks.cue") {
+			t.Errorf("%s: vet does not name the lock:\n%s", tt.to, out)
+		}
+	}
+}
+
+// TestImportGivesTheMigration imports LiteLLM's configuration and compares with the repository around it, but for the
+// files that were changed by hand and what is not kept here.
+func TestImportGivesTheMigration(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "from-litellm")
+	out, _ := play(t, "from-litellm", 1, "import", "litellm", "litellm.yaml", "-C", dir, "--tenant", "team")
+	for _, want := range []string{"input_cost_per_token", "routing_strategy", "drop_params", "master_key", "database_url"} {
+		if !strings.Contains(out, want) { // README.md speaks of each.
+			t.Errorf("import does not say that %s is not carried over:\n%s", want, out)
+		}
+	}
+	byHand := []string{"platform/models/local.cue", "tenants/team/apps/master.cue"}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || strings.HasPrefix(path, "cue.mod/pkg/") || path == ".gitignore" {
+			return err
+		}
+		want, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil {
+			return err
+		}
+		got, err := os.ReadFile(filepath.Join("from-litellm", path))
+		if err != nil {
+			return err
+		}
+		if slices.Contains(byHand, path) {
+			if string(want) == string(got) {
+				t.Errorf("%s is said to be changed by hand, and is not", path)
+			}
+			return nil
+		}
+		if d := cmp.Diff(string(want), string(got)); d != "" {
+			t.Errorf("%s: mismatch (-imported +kept)\n%s", path, d)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
