@@ -160,6 +160,11 @@ func TestEveryExample(t *testing.T) {
 					t.Errorf("vet says:\n%s", out)
 				}
 				play(t, e.dir, 0, append([]string{"build", "--strict", "-o", filepath.Join(t.TempDir(), "gateway.gwca")}, with...)...)
+				if env == "" {
+					if out, _ := play(t, e.dir, 0, "test", "--cover"); !strings.Contains(out, "covered: 100%") {
+						t.Errorf("the tests do not exercise all:\n%s", out)
+					}
+				}
 				if env != "dev" { // The mock of development is one vendor in the place of two.
 					play(t, e.dir, 0, append([]string{"prove", "--strict"}, with...)...)
 				}
