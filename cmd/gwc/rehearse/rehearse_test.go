@@ -3,8 +3,6 @@ package rehearse_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -268,8 +266,3 @@ func BenchmarkTwoHundredTests(b *testing.B) {
 		}
 	}
 }
-
-var (
-	_ = os.ReadFile
-	_ = filepath.Join
-)
