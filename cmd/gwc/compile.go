@@ -99,6 +99,7 @@ type compiling struct {
 	color     string
 	newFrom   string
 	env       string
+	every     bool           // without --env every environment is checked
 	flags     *pflag.FlagSet // that were bound; nil in commands with formats of their own
 	tests     bool           // tests are checked too
 	actions   bool           // the command reports to GitHub Actions where it runs there
@@ -224,10 +225,21 @@ type compiled struct {
 	root    string
 	list    []diag.Diagnostic // that were reported
 	elapsed time.Duration
+	// checkedIn holds the environments whose findings list is made of; nil where there is one compilation.
+	checkedIn []string
 }
 
 // compile runs the stages up to stopAfter. The error is for what is not the repository's fault.
 func (c *compiling) compile(ctx context.Context, now time.Time, stopAfter string) (*compiled, error) {
+	r, err := c.compileOne(ctx, now, stopAfter)
+	if err != nil || !c.every || c.env != "" || len(r.Sources.Environments) == 0 {
+		return r, err
+	}
+	return c.inEach(ctx, r, now, stopAfter)
+}
+
+// compileOne compiles for the environment that was chosen.
+func (c *compiling) compileOne(ctx context.Context, now time.Time, stopAfter string) (*compiled, error) {
 	root, err := c.root()
 	if err != nil {
 		return nil, err

@@ -13,14 +13,16 @@ import (
 )
 
 func newVet(s streams) *cobra.Command {
-	c := compiling{actions: true, tests: true}
+	c := compiling{actions: true, tests: true, every: true}
 	cmd := &cobra.Command{
 		Use:   "vet [PATHS]",
 		Short: "Check a repository without building it",
 		Long: `vet checks a repository as build does, and writes no artifact. Findings go to stdout, the summary to stderr.
 
 PATHS limit what is shown to findings in these files and folders. One folder that is a repository itself is checked
-in place of the current one, and so is any folder where the current one is none.`,
+in place of the current one, and so is any folder where the current one is none.
+
+A repository with environments is checked in each of them, unless --env chooses one.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			formats, now, err := c.check()
 			if err != nil {
@@ -45,6 +47,9 @@ in place of the current one, and so is any folder where the current one is none.
 				if n := all - len(r.list); n > 0 {
 					s.say("%s outside of these paths", render.Count(n, "finding"))
 				}
+			}
+			if len(r.checkedIn) > 0 {
+				s.say("checked in %s; --env chooses one", environments(r.checkedIn))
 			}
 			return c.report(r, formats, s.out, s)
 		},

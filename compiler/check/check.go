@@ -99,6 +99,7 @@ func Kept(ctx context.Context, src *load.Sources, keep *Keep) (*Config, diag.Rep
 		return nil, diag.Report{}, count, err
 	}
 	cfg, report := assemble(results)
+	report = perEnvironment(src, report)
 	if len(results) == 0 {
 		return nil, report, count, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
@@ -458,4 +459,73 @@ func keysOf(f *ast.File) (keys []topKey) {
 		}
 	}
 	return keys
+}
+
+// Given is where an environment says a data path.
+type Given struct {
+	Environment string
+	At          diag.Span
+}
+
+// Givers returns the environments whose overlays write something at a data path, each with the first place; computed
+// labels are not seen.
+func (s *Sources) Givers(path []string) (out []Given) {
+	for _, e := range s.Environments {
+		for _, p := range e.Files {
+			data, _ := s.Data(p)
+			syntax, _, _ := parseAny(p, data)
+			if syntax == nil {
+				continue
+			}
+			if at, ok := written(syntax.Decls, path); ok {
+				out = append(out, Given{e.Name, span(p, at)})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// written finds the field or element at a data path.
+func written(decls []ast.Decl, path []string) (ast.Node, bool) {
+	for _, d := range decls {
+		switch d := d.(type) {
+		case *ast.Field:
+			if name, ok := regular(d); !ok || name != path[0] {
+				continue
+			}
+			if len(path) == 1 {
+				return d.Label, true
+			}
+			if n, ok := writtenIn(d.Value, path[1:]); ok {
+				return n, true
+			}
+		case *ast.EmbedDecl:
+			for _, s := range structs(d.Expr) {
+				if n, ok := written(s.Elts, path); ok {
+					return n, true
+				}
+			}
+		}
+	}
+	return nil, false
+}
+
+func writtenIn(x ast.Expr, path []string) (ast.Node, bool) {
+	if l, ok := x.(*ast.ListLit); ok {
+		i, err := strconv.Atoi(path[0])
+		switch {
+		case err != nil || i < 0 || i >= len(l.Elts):
+			return nil, false
+		case len(path) == 1:
+			return l.Elts[i], true
+		}
+		return writtenIn(l.Elts[i], path[1:])
+	}
+	for _, s := range structs(x) {
+		if n, ok := written(s.Elts, path); ok {
+			return n, true
+		}
+	}
+	return nil, false
 }

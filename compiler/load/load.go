@@ -66,6 +66,8 @@ type Sources struct {
 	// Environments holds the environments that the repository has, by name. Overlays of the one that was chosen are
 	// among the files of Units too.
 	Environments []Environment
+	// Environment is the one that was chosen, "" none.
+	Environment string
 
 	fsys  fs.FS
 	again bool // fsys gives a file again
@@ -139,7 +141,7 @@ type Known func(path string, stamp Stamp) (Digest, bool)
 // Open finds the files of a repository and sorts them into units, which are not parsed. It reads the files whose
 // digest known does not have; known may be nil. Otherwise it is as [LoadIn].
 func Open(ctx context.Context, fsys fs.FS, environment string, known Known) (*Sources, diag.Report, error) {
-	l := loader{fsys: fsys, env: environment, known: known, src: &Sources{Oversize: map[string]int64{}, fsys: fsys}}
+	l := loader{fsys: fsys, env: environment, known: known, src: &Sources{Environment: environment, Oversize: map[string]int64{}, fsys: fsys}}
 	if f, ok := fsys.(*Folder); ok {
 		l.fsys, l.src.fsys, l.src.again = f.FS, f.FS, true
 		var err error
