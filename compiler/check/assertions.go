@@ -26,6 +26,7 @@ type Assertion struct {
 	Per, Most        time.Duration
 	Requests, Tokens int64
 	USD              string
+	Answers          int64
 	Days, Providers  int
 }
 
@@ -53,7 +54,7 @@ func (m *merger) assertion(n *node, name string) Assertion {
 		Calls: texts(n.get("calls")), Apps: texts(n.get("apps")), Only: texts(n.get("only")), Never: texts(n.get("never")),
 		Unless: texts(n.get("unless")), Policies: texts(n.get("unlessPolicies")), Auth: texts(n.get("auth")), Apart: texts(n.get("apart")), Among: texts(n.get("among")),
 		Each: n.get("each").str, Per: duration(n.get("per")), Most: duration(n.get("most")),
-		Requests: n.get("requests").num, Tokens: n.get("tokens").num, USD: n.get("usd").str,
+		Requests: n.get("requests").num, Tokens: n.get("tokens").num, USD: n.get("usd").str, Answers: n.get("answers").num,
 		Days: int(n.get("days").num), Providers: int(n.get("providers").num),
 	}
 	switch kind {

@@ -94,7 +94,7 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 		}},
 		Assertions: map[string]Assertion{
 			"who":  {Kind: "reach", Reason: "it is dear", Calls: []string{"model:*"}, Only: []string{"acme"}, Never: []string{"everyone"}, Unless: []string{"pets.listPets"}, Policies: []string{"limits"}},
-			"cost": {Kind: "spend", Each: "key", Apps: []string{"acme/web"}, Per: time.Hour, Requests: 10, Tokens: 20, USD: "1.5", Unless: []string{"acme/x"}},
+			"cost": {Kind: "spend", Each: "key", Apps: []string{"acme/web"}, Per: time.Hour, Requests: 10, Tokens: 20, USD: "1.5", Answers: 1, Unless: []string{"acme/x"}},
 			"most": {Kind: "timeout", Calls: []string{"*"}, Most: time.Minute},
 			"cap":  {Kind: "limit", Apps: []string{"*"}, Requests: 5, Per: time.Minute, Limit: Limit{5, time.Minute}},
 			"two":  {Kind: "targets", Calls: []string{"model:*"}, Among: []string{"openai"}, Providers: 2},

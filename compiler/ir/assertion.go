@@ -31,6 +31,7 @@ type Assertion struct {
 	Requests  int64          // spend; 0: no such demand
 	Tokens    int64          // spend
 	USD       string         // spend: decimal dollars or ""
+	Answers   int64          // spend: that callers ask for in one request
 	Days      int            // expiry
 	Among     []string       // targets
 	Providers int            // targets

@@ -2,10 +2,13 @@ package prove
 
 import (
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
 	"github.com/gwc-dev/gwc/compiler/ir"
+	"github.com/gwc-dev/gwc/compiler/reach"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -48,11 +51,12 @@ func (s *search) accounts(apps []int) (list []account) {
 	return list
 }
 
-// use is what an account may use in the worst case; a text says why something is not bounded.
+// use is what an account may use in the worst case. Texts say why something is not bounded, app and model where.
 type use struct {
-	requests, tokens   int64
-	noRequests, noCost string // why there is no bound
-	app                int    // that it is about
+	requests                       int64
+	tokens, femto                  *big.Int // femto-USD, 10⁻¹⁵
+	noRequests, noTokens, noCharge string
+	app, model                     int // that it is about; model is -1 for none
 }
 
 // spend decides what callers can use in any span of time. A limit is an app's own, so what a key can use is what its app
@@ -63,56 +67,187 @@ func (s *search) spend() {
 	if s.empty == "" && len(accounts) == 0 {
 		s.empty = fmt.Sprintf("no app that is %s has a key", quoted(s.a.Apps))
 	}
+	allowed := new(big.Int)
+	if s.a.USD != "" {
+		allowed = femto(s.a.USD)
+	}
 	for _, acc := range accounts {
 		u := s.worst(acc)
 		report := func(what string) {
-			s.bad(counterexample{
-				what: acc.name + " " + what,
-				at: func() (l []diag.Label) {
-					if u.noRequests != "" || u.noCost != "" {
-						l = append(l, s.limitsAt(u.app)...)
-					} else {
-						for _, app := range acc.apps {
-							l = append(l, s.limitsAt(app)...)
-						}
-					}
-					return append(l, diag.Label{Span: acc.at})
-				},
-				witness: func() *Witness { return s.anything(u.app) },
-			})
+			s.bad(counterexample{what: acc.name + " " + what, at: func() []diag.Label { return s.spendAt(acc, u) }, witness: func() *Witness { return s.spender(u) }})
+		}
+		span := ir.Duration(s.a.Per)
+		if u.noRequests != "" {
+			report("may make any number of requests: " + u.noRequests)
+			continue
+		}
+		if s.a.Requests > 0 && u.requests > s.a.Requests {
+			report(fmt.Sprintf("may make %d requests in %s, more than %d", u.requests, span, s.a.Requests))
 		}
 		switch {
-		case u.noRequests != "":
-			report("may make any number of requests: " + u.noRequests)
-		case s.a.Requests > 0 && u.requests > s.a.Requests:
-			report(fmt.Sprintf("may make %d requests in %s, more than %d", u.requests, ir.Duration(s.a.Per), s.a.Requests))
-		case (s.a.Tokens > 0 || s.a.USD != "") && u.noCost != "":
-			report("may use any number of tokens: " + u.noCost)
+		case s.a.Tokens == 0:
+		case u.noTokens != "":
+			report("may have any number of tokens written: " + u.noTokens)
+		case u.tokens.Cmp(big.NewInt(s.a.Tokens)) > 0:
+			report(fmt.Sprintf("may have %s tokens written in %s, more than %d", u.tokens, span, s.a.Tokens))
+		}
+		switch {
+		case s.a.USD == "":
+		case u.noCharge != "":
+			report("may spend any amount: " + u.noCharge)
+		case u.femto.Cmp(allowed) > 0:
+			report(fmt.Sprintf("may spend %s USD in %s, more than %s", dollars(u.femto), span, s.a.USD))
 		}
 	}
 	s.checked = count(len(accounts), s.a.Each)
 	s.notes = append(s.notes, "a limit of N per window admits N requests at once and N more while the window passes, in each process of the gateway")
+	if s.a.Tokens > 0 || s.a.USD != "" {
+		s.notes = append(s.notes, "each attempt counts with the largest input and output that the catalogue knows of its target, at the highest price")
+	}
 	s.help = []string{"add a limit, lower one, or name the app under \"unless\""}
 }
 
 // worst returns what an account may use in a span.
 func (s *search) worst(acc account) use {
-	u := use{app: acc.apps[0]}
+	u := use{app: acc.apps[0], model: -1, tokens: new(big.Int), femto: new(big.Int)}
+	top := new(big.Int)
 	for _, app := range acc.apps {
 		a := &s.p.Apps[app]
 		if len(a.Limits) == 0 {
 			u.app, u.noRequests = app, fmt.Sprintf("app %q has no limit", s.m.App(app))
 			return u
 		}
-		u.requests = add(u.requests, most(a.Limits, s.a.Per))
-		if len(a.Models) > 0 && u.noCost == "" {
-			names := make([]string, len(a.Models))
-			for i, m := range a.Models {
-				names[i] = m.Name
+		n := most(a.Limits, s.a.Per)
+		u.requests = add(u.requests, n)
+		tokens, charge := new(big.Int), new(big.Int) // of one request
+		model := -1
+		for _, ref := range a.Models {
+			if ref.Index < 0 {
+				continue
 			}
-			slices.Sort(names)
-			u.app, u.noCost = app, fmt.Sprintf("the output of model %s is not bounded", strings.Join(names[:1], ""))
+			c := s.dearest(&s.p.Models[ref.Index])
+			if c.noTokens != "" && u.noTokens == "" {
+				u.noTokens, u.app, u.model = c.noTokens, app, ref.Index
+			}
+			if c.noCharge != "" && u.noCharge == "" {
+				u.noCharge, u.app, u.model = c.noCharge, app, ref.Index
+			}
+			if c.tokens.Cmp(tokens) > 0 {
+				tokens = c.tokens
+			}
+			if c.femto.Cmp(charge) > 0 || model < 0 {
+				charge, model = c.femto, ref.Index
+			}
+		}
+		times := big.NewInt(n)
+		u.tokens.Add(u.tokens, tokens.Mul(tokens, times))
+		charge = new(big.Int).Mul(charge, times)
+		u.femto.Add(u.femto, charge)
+		if u.noTokens+u.noCharge == "" && charge.Cmp(top) >= 0 && model >= 0 {
+			top, u.app, u.model = charge, app, model
 		}
 	}
 	return u
+}
+
+// dearest returns what one request for a model may use: all attempts together, because a provider may charge for one
+// whose answer never came.
+func (s *search) dearest(m *ir.Model) use {
+	u := use{tokens: new(big.Int), femto: new(big.Int)}
+	attempts := max(1, m.Retry.Attempts)
+	if len(m.Retry.On) == 0 {
+		attempts = 1
+	}
+	for i := range attempts {
+		t := &m.Targets[i%len(m.Targets)]
+		name := t.Provider.Name + "/" + t.Model
+		e := t.Known.Entry
+		if e == nil || e.Output == 0 && e.Context == 0 {
+			u.noTokens = fmt.Sprintf("nobody knows how much %s, a target of model %q, writes at most", name, m.Name)
+			u.noCharge = u.noTokens
+			return u
+		}
+		output, input := e.Output, e.MaxInput
+		if output == 0 {
+			output = e.Context
+		}
+		if input == 0 {
+			input = e.Context
+		}
+		written := new(big.Int).Mul(big.NewInt(output), big.NewInt(max(1, s.a.Answers)))
+		u.tokens.Add(u.tokens, written)
+		p := t.Known.Price
+		switch {
+		case u.noCharge != "":
+		case p == nil:
+			u.noCharge = fmt.Sprintf("nobody knows what %s, a target of model %q, costs", name, m.Name)
+		case input == 0:
+			u.noCharge = fmt.Sprintf("nobody knows how much %s, a target of model %q, reads at most", name, m.Name)
+		case highest(p, input, price.Image) > 0:
+			u.noCharge = fmt.Sprintf("%s, a target of model %q, charges for images, whose number nothing bounds", name, m.Name)
+		default:
+			times := func(n *big.Int, rate uint64) *big.Int { return new(big.Int).Mul(n, new(big.Int).SetUint64(rate)) }
+			u.femto.Add(u.femto, times(big.NewInt(input), highest(p, input, price.Input, price.CacheRead, price.CacheWrite, price.CacheWrite1h, price.InputAudio)))
+			u.femto.Add(u.femto, times(written, highest(p, input, price.Output, price.Reasoning, price.OutputAudio)))
+			u.femto.Add(u.femto, new(big.Int).SetUint64(highest(p, input, price.Request)))
+		}
+	}
+	return u
+}
+
+// highest returns the highest rate of some kinds, in every service tier and for every size of input up to one.
+func highest(p *price.Price, input int64, kinds ...price.Kind) (femto uint64) {
+	for _, r := range p.Rates {
+		if slices.Contains(kinds, r.Kind) && r.Above < input {
+			femto = max(femto, r.Femto)
+		}
+	}
+	return femto
+}
+
+// femto reads dollars that the language accepted.
+func femto(usd string) *big.Int {
+	whole, frac, _ := strings.Cut(usd, ".")
+	n, ok := new(big.Int).SetString(whole+frac+strings.Repeat("0", max(0, 15-len(frac))), 10)
+	if !ok {
+		return new(big.Int)
+	}
+	return n
+}
+
+// dollars writes femto-USD in dollars and cents, rounded up.
+func dollars(femto *big.Int) string {
+	const cent = 10_000_000_000_000
+	cents := new(big.Int).Add(femto, big.NewInt(cent-1))
+	cents.Quo(cents, big.NewInt(cent))
+	whole, rest := new(big.Int).QuoRem(cents, big.NewInt(100), new(big.Int))
+	return fmt.Sprintf("%s.%02d", whole, rest.Int64())
+}
+
+// spendAt returns the lines that make a use what it is.
+func (s *search) spendAt(acc account, u use) (l []diag.Label) {
+	l = append(l, s.limitsAt(u.app)...)
+	if u.model >= 0 {
+		m := &s.p.Models[u.model]
+		l = append(l, s.m.Grant(reach.Subject{Model: u.model}, u.app)...)
+		for _, t := range m.Targets {
+			if t.Known.PriceAt != nil {
+				l = append(l, diag.Label{Span: s.p.Places.Key(t.Known.PriceAt...), Text: "the price"})
+			}
+		}
+	}
+	for _, app := range acc.apps {
+		if app != u.app && u.noRequests+u.noTokens+u.noCharge == "" {
+			l = append(l, s.limitsAt(app)...)
+		}
+	}
+	return append(l, diag.Label{Span: acc.at})
+}
+
+// spender returns the request of which the worst case is made up.
+func (s *search) spender(u use) *Witness {
+	if u.model >= 0 {
+		return s.request(reach.Subject{Model: u.model}, u.app)
+	}
+	return s.anything(u.app)
 }
