@@ -280,6 +280,8 @@ func (w *walker) wrongType(v cue.Value, t *language.Type, f *language.Field) {
 	switch {
 	case is == cue.BytesKind:
 		d.Help = []string{"put the text in double quotes: single quotes are for bytes"}
+	case t.Is == "price" && is&(cue.NumberKind) != 0:
+		d.Help = []string{"put it in quotes: a price is a decimal text, so that it stays exact"}
 	case t.Is == "duration" && err == nil && n > 0:
 		d.Help = []string{fmt.Sprintf(`write it in quotes, with its unit: "%ds"`, n)}
 	}

@@ -44,11 +44,15 @@ func (l *linker) catalogue() {
 	}
 }
 
-// vendors checks which vendors providers say that they are.
+// vendors finds which vendor is behind each provider, and checks those that the files name.
 func (l *linker) vendors() {
+	l.vendor = make([]string, len(l.p.Providers))
 	for i := range l.p.Providers {
 		p := &l.p.Providers[i]
-		if p.Catalogue == "" || slices.Contains(catalogue.Providers(), p.Catalogue) {
+		if l.vendor[i] = p.Catalogue; p.Catalogue == "" {
+			l.vendor[i] = catalogue.Provider(p.Kind, p.BaseURL)
+		}
+		if p.Catalogue == "" || catalogue.HasProvider(p.Catalogue) {
 			continue
 		}
 		path := []string{"providers", p.Name, "catalogue"}
@@ -77,10 +81,7 @@ func (l *linker) own(name string) *ir.Facts {
 // known puts together what is known of a target.
 func (l *linker) known(m *ir.Model, t *ir.Target, at int) ir.Known {
 	p := &l.p.Providers[t.Provider.Index]
-	k := ir.Known{Provider: p.Catalogue}
-	if k.Provider == "" {
-		k.Provider = catalogue.Provider(p.Kind, p.BaseURL)
-	}
+	k := ir.Known{Provider: l.vendor[t.Provider.Index]}
 	if k.Provider != "" {
 		if e, by, ok := catalogue.Lookup(k.Provider, t.Model); ok {
 			k.Entry, k.Match, k.Price, k.Listed = &e, by, e.Price, e.Price
@@ -102,8 +103,8 @@ func (l *linker) known(m *ir.Model, t *ir.Target, at int) ir.Known {
 		price *ir.Price
 		path  []string
 	}{{m.Price, []string{"models", m.Name, "price"}}, {t.Price, []string{"models", m.Name, "targets", strconv.Itoa(at), "price"}}} {
-		if given.price != nil {
-			k.Price, k.PriceAt = priced(given.price, given.path), given.path
+		if p := priced(given.price, given.path); p != nil {
+			k.Price, k.PriceAt = p, given.path
 		}
 	}
 	return k
@@ -142,9 +143,10 @@ func (l *linker) entry(own *ir.Facts, shipped *catalogue.Entry, depth int) (*cat
 		e.Output = own.Output
 	}
 	e.Can, e.Cannot = e.Can&^own.Lacks|own.Has, e.Cannot&^own.Has|own.Lacks
-	if own.Price != nil {
-		at = []string{"catalogue", own.Name, "price"}
-		e.Price = priced(own.Price, at)
+	if path := []string{"catalogue", own.Name, "price"}; own.Price != nil {
+		if p := priced(own.Price, path); p != nil {
+			e.Price, at = p, path
+		}
 	}
 	if own.Deprecated != "" || own.Retires != "" {
 		e.Deprecated, e.Retires, e.Replacement = own.Deprecated, own.Retires, own.Replacement
@@ -155,14 +157,14 @@ func (l *linker) entry(own *ir.Facts, shipped *catalogue.Entry, depth int) (*cat
 	return &e, at
 }
 
-// priced makes a price of what the files say at a path.
+// priced makes a price of what the files say at a path; nil where they say nothing, or what is no price.
 func priced(p *ir.Price, path []string) *price.Price {
+	if p == nil || len(p.Rates) == 0 {
+		return nil // the latter was reported
+	}
 	out := price.Price{Source: p.Source, Date: p.Date, Rates: slices.CompactFunc(slices.Clone(p.Rates), sameTier)}
 	if out.Source == "" {
 		out.Source = strings.Join(path, ".")
-	}
-	if len(out.Rates) == 0 {
-		return nil // which was reported
 	}
 	out = out.Identify()
 	return &out
@@ -204,7 +206,7 @@ func (l *linker) entries() {
 
 // someProvider reports whether a name is that of a provider of the repository or of the shipped catalogue.
 func (l *linker) someProvider(name string) bool {
-	return index(l.p.Providers, name, providerName) != ir.Unresolved || slices.Contains(catalogue.Providers(), name)
+	return index(l.p.Providers, name, providerName) != ir.Unresolved || catalogue.HasProvider(name)
 }
 
 // like checks what an entry is like.

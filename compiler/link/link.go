@@ -60,6 +60,7 @@ type linker struct {
 	p      *ir.Program
 	report diag.Report
 
+	vendor                                   []string // by provider: the catalogue's name of it, or ""
 	providersUsed, modelsUsed, upstreamsUsed []bool
 	missing                                  map[string]bool // kinds of which an unknown name was reported
 }

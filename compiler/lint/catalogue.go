@@ -74,7 +74,7 @@ func (l *linter) models() {
 			if l.p.Withheld.Some("catalogue") {
 				continue // perhaps what is missing is there, with an error in it
 			}
-			if k.Provider != "" && !slices.Contains(catalogue.Providers(), k.Provider) {
+			if k.Provider != "" && !catalogue.HasProvider(k.Provider) {
 				continue // link reported the provider
 			}
 			if k.Entry == nil && k.Provider != "" && k.Price == nil {
@@ -105,12 +105,12 @@ func (l *linter) models() {
 		}
 	}
 	for i := range l.p.Catalogue {
-		f := &l.p.Catalogue[i]
-		for _, o := range l.p.Catalogue {
-			if o.Name != f.Name && o.Like == f.Name {
-				used[f.Name] = true
-			}
+		if f := &l.p.Catalogue[i]; f.Like != f.Name {
+			used[f.Like] = true
 		}
+	}
+	for i := range l.p.Catalogue {
+		f := &l.p.Catalogue[i]
 		provider, _, _ := strings.Cut(f.Name, "/")
 		if !used[f.Name] && (!l.someProvider(provider) || l.p.Withheld.Some("models", "providers", "catalogue")) {
 			continue // which link reported, or perhaps what has an error uses it
@@ -137,7 +137,7 @@ func (l *linter) models() {
 
 // someProvider reports whether a name is that of a provider of the repository or of the shipped catalogue.
 func (l *linter) someProvider(name string) bool {
-	return slices.ContainsFunc(l.p.Providers, func(p ir.Provider) bool { return p.Name == name }) || slices.Contains(catalogue.Providers(), name)
+	return slices.ContainsFunc(l.p.Providers, func(p ir.Provider) bool { return p.Name == name }) || catalogue.HasProvider(name)
 }
 
 func targetPath(m *ir.Model, at int) []string {

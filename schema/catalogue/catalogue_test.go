@@ -150,6 +150,17 @@ func TestAliases(t *testing.T) {
 	}
 }
 
+func TestHasProvider(t *testing.T) {
+	for _, p := range Providers() {
+		if !HasProvider(p) || HasProvider(p+"x") || HasProvider(p[1:]) != slices.Contains(Providers(), p[1:]) {
+			t.Errorf("%s is not told apart", p)
+		}
+	}
+	if HasProvider("") || HasProvider("\t") {
+		t.Error("nothing is a provider")
+	}
+}
+
 func TestNearest(t *testing.T) {
 	if got, ok := Nearest("openai", "gpt5-mini"); !ok || got != "gpt-5-mini" {
 		t.Errorf("got %q, %v", got, ok)

@@ -186,6 +186,11 @@ func Providers() []string {
 	return l
 }
 
+// HasProvider reports whether the catalogue has a provider of this name.
+func HasProvider(name string) bool {
+	return name != "" && (strings.HasPrefix(providers, name+"\t") || strings.Contains(providers, "\n"+name+"\t"))
+}
+
 // Nearest returns the name of the provider's model that one was most likely meant to be.
 func Nearest(provider, model string) (string, bool) {
 	return diag.Nearest(model, Names(provider))
