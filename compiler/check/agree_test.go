@@ -66,7 +66,7 @@ const whole = `{
 	},
 	"apis": {
 		"pets": {
-			"owner": "acme", "openapi": "pets.yaml", "basePath": "/pets/v1", "hosts": ["a.example", "*.b.example"], "upstream": "pets",
+			"owner": "acme", "openapi": "pets.yaml", "only": ["listPets", "getPet"], "exclude": ["getPet"], "basePath": "/pets/v1", "hosts": ["a.example", "*.b.example"], "upstream": "pets",
 			"policies": {"auth": "none", "timeout": "5s"}, "operations": {"listPets": {"policies": {"auth": "key", "timeout": "1s"}}},
 			"lifecycle": {"state": "published"}, "visibility": "team", "approval": "auto"
 		}

@@ -163,6 +163,8 @@ func (m *merger) api(n *node, name string) API {
 	out := API{
 		Owner:      n.get("owner").str,
 		BasePath:   strings.TrimSuffix(n.get("basePath").str, "/"),
+		Only:       texts(n.get("only")),
+		Exclude:    texts(n.get("exclude")),
 		Hosts:      texts(n.get("hosts")),
 		Upstream:   n.get("upstream").str,
 		Policies:   policies(n.get("policies")),
@@ -189,6 +191,8 @@ func (m *merger) api(n *node, name string) API {
 		}
 	}
 	m.repeated(n.get("hosts").elems, "apis", name, "hosts")
+	m.repeated(n.get("only").elems, "apis", name, "only")
+	m.repeated(n.get("exclude").elems, "apis", name, "exclude")
 	return out
 }
 

@@ -112,6 +112,8 @@ type Endpoint struct {
 type API struct {
 	Owner      string // "" the platform
 	OpenAPI    string
+	Only       []string // operationIds
+	Exclude    []string // operationIds
 	BasePath   string
 	Hosts      []string
 	Upstream   string

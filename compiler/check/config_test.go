@@ -81,7 +81,7 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 		}},
 		Upstreams: map[string]Upstream{"pets": {Endpoints: []Endpoint{{"http://10.0.0.7:8080", 3}}, Timeouts: timeouts}},
 		APIs: map[string]API{"pets": {
-			Owner: "acme", OpenAPI: "pets.yaml", BasePath: "/pets/v1", Hosts: []string{"a.example", "*.b.example"}, Upstream: "pets",
+			Owner: "acme", OpenAPI: "pets.yaml", Only: []string{"listPets", "getPet"}, Exclude: []string{"getPet"}, BasePath: "/pets/v1", Hosts: []string{"a.example", "*.b.example"}, Upstream: "pets",
 			Policies:   Policies{Auth: "none", Timeout: 5 * time.Second},
 			Operations: map[string]Operation{"listPets": {Policies{Auth: "key", Timeout: time.Second}}},
 		}},

@@ -164,7 +164,7 @@ func (l *lowerer) apis() {
 		if len(hosts) == 0 {
 			hosts = []string{""}
 		}
-		for _, op := range doc.Operations {
+		for _, op := range l.published(name, &in, doc) {
 			own := in.Operations[op.ID].Policies
 			r := ir.Route{ID: name + "." + op.ID, Kind: artifact.RouteAPI, Method: op.Method, Path: out.BasePath + op.Path, API: i,
 				Operation: op.ID, Auth: defaultAuth, Timeout: in.Policies.Timeout, Origin: op.MethodSpan, PathAt: op.PathSpan}

@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gwc-dev/gwc/compiler/ir"
@@ -117,6 +118,7 @@ func collisions(p *ir.Program, routes []*ir.Route, conflicts []match.Conflict, r
 	at := map[pair]int{}
 	var found []diag.Diagnostic
 	var more []int
+	var ids [][]string // of the operations that collide within one API
 	for _, c := range conflicts {
 		a, b := routes[c.A], routes[c.B]
 		if c.A != c.B && b.API < 0 {
@@ -140,22 +142,27 @@ func collisions(p *ir.Program, routes []*ir.Route, conflicts []match.Conflict, r
 			d.Summary = fmt.Sprintf("%s (%s %s) and %s (%s) match the same requests", what(a), a.Method, a.Path, what(b), b.Path)
 			d.Secondary = []diag.Label{{Span: a.Origin, Text: what(a) + " is here"}}
 			d.Notes = []string{fmt.Sprintf("both match %s", c.Witness)}
-			if a.API == b.API {
-				d.Help = []string{"remove one of the two from the document, or give it another path: no request says which is meant"}
-			} else {
+			if a.API != b.API {
 				d.Help = []string{"give one of the two APIs another basePath, or a host of its own"}
 			}
 		}
 		k := pair{d.Code, a.API, b.API}
 		if i, ok := at[k]; ok {
 			more[i]++
+			if !slices.Contains(ids[i], b.Operation) {
+				ids[i] = append(ids[i], b.Operation)
+			}
 			continue
 		}
 		at[k] = len(found)
 		found = append(found, d)
 		more = append(more, 0)
+		ids = append(ids, []string{b.Operation})
 	}
 	for i, d := range found {
+		if d.Code == codeAmbiguous && d.Help == nil {
+			d.Help = []string{"remove one of the two from the document, or give it another path: no request says which is meant", leaveOut(d.Path[1], ids[i])}
+		}
 		switch n := more[i]; {
 		case n == 1:
 			d.Notes = append(d.Notes, "another pair of operations collides in the same way")
@@ -164,6 +171,15 @@ func collisions(p *ir.Program, routes []*ir.Route, conflicts []match.Conflict, r
 		}
 		report.Add(d)
 	}
+}
+
+// leaveOut says how an API does without operations of its document.
+func leaveOut(api string, ids []string) string {
+	quoted := make([]string, len(ids))
+	for i, id := range ids {
+		quoted[i] = strconv.Quote(id)
+	}
+	return fmt.Sprintf("or leave it out: apis: %q: exclude: [%s]", api, strings.Join(quoted, ", "))
 }
 
 func apiName(p *ir.Program, r *ir.Route) string {
