@@ -26,7 +26,7 @@ import (
 const maxPasses = 10
 
 func newFix(s streams) *cobra.Command {
-	f := fixing{compiling: compiling{actions: true}}
+	f := fixing{compiling: compiling{actions: true, tests: true}}
 	cmd := &cobra.Command{
 		Use:   "fix",
 		Short: "Apply the fixes that findings carry",

@@ -50,10 +50,14 @@ func Tests(ctx context.Context, src *load.Sources) ([]script.Test, diag.Report, 
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(src.Tests)) {
 		wg.Go(func() {
+			var b *bench // patterns hold on to it
 			for i := int(next.Add(1)) - 1; i < len(src.Tests) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				if b == nil || b.used == renewAfter {
+					b = newBench()
+				}
+				b.used++
 				u, report := src.Parse(src.Tests[i])
-				// Patterns hold on to what they were evaluated in, so that a bench is not shared.
-				units[i] = newBench().check(&u, report)
+				units[i] = b.check(&u, report)
 				tests[i] = units[i].tests()
 			}
 		})

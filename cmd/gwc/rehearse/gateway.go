@@ -104,7 +104,7 @@ func (p *production) open(t *script.Test) (*gateway, error) {
 	}
 	g.time = newConductor(t.Begin, g.loop)
 	g.time.stuck = g.abort
-	g.stage = newStage(g.time, p.kinds)
+	g.stage = newStage(g.time, p.kinds, g.panicked)
 	g.pools = upstream.NewRegistry(g.loop, nil, g.panicked)
 	g.pools.Rehearse(g.stage, g.time.clock())
 	snap, err := snapshot.New(p.artifact, p.digest, snapshot.Deps{

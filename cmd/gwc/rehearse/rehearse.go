@@ -18,6 +18,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -101,6 +102,11 @@ func Run(ctx context.Context, a *artifact.Artifact, digest string, tests []scrip
 
 // rehearse runs one test.
 func (p *production) rehearse(ctx context.Context, t *script.Test, limit time.Duration, cover *Coverage) (failures []Failure) {
+	defer func() {
+		if v := recover(); v != nil {
+			failures = append(failures, Failure{At: t.At, Got: fmt.Sprintf("a bug in gwc ended the test: %v\n%s", v, debug.Stack()), Bug: true})
+		}
+	}()
 	g, err := p.open(t)
 	if err != nil {
 		return []Failure{{At: t.At, Got: fmt.Sprintf("the gateway does not start: %v", err)}}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,6 +36,8 @@ type stage struct {
 	time  *conductor
 	kinds map[string]string // of providers
 
+	panicked func(v any, stack []byte)
+
 	wg sync.WaitGroup // servers
 
 	mu      sync.Mutex
@@ -51,8 +54,8 @@ type follower struct {
 	next    int
 }
 
-func newStage(t *conductor, kinds map[string]string) *stage {
-	return &stage{time: t, kinds: kinds, scripts: map[string]*follower{}, lines: map[*line]struct{}{}}
+func newStage(t *conductor, kinds map[string]string, panicked func(v any, stack []byte)) *stage {
+	return &stage{time: t, kinds: kinds, panicked: panicked, scripts: map[string]*follower{}, lines: map[*line]struct{}{}}
 }
 
 // follow gives servers the scripts of a step.
@@ -235,6 +238,9 @@ func (l *line) serve() {
 	s := l.stage
 	stop := make(chan struct{})
 	defer func() {
+		if v := recover(); v != nil {
+			s.panicked(v, debug.Stack())
+		}
 		close(stop)
 		l.conn.Close()
 		s.mu.Lock()
