@@ -67,7 +67,7 @@ func TestQuickstart(t *testing.T) {
 		"the same model, as Anthropic's clients ask for it": `"stop_reason":"end_turn"`,
 		"an API call":                   `"name":"Rex"`,
 		"a refused call, without a key": "401",
-		"the call log":                  `"route":"ai.chat"`,
+		"the call log":                  `"cost_usd":0.00`,
 		"the metrics":                   "gwc_requests_total",
 	}
 	paste := func(line string) string {
