@@ -36,6 +36,8 @@ type decision struct {
 	prices    []string // of its targets
 	endpoints []endpoint
 	notes     []string
+
+	program *ir.Program // where the decision's lines are found; nil where nobody asks for them
 }
 
 // endpoint is a place that would be called, in the order of the attempts where there is one.
@@ -223,7 +225,10 @@ func (d *decision) chat() {
 		p := &d.a.Providers[t.Provider]
 		e := endpoint{fmt.Sprintf("%s/%s", p.Name, t.Model), "POST " + p.BaseURL + "/chat/completions", "passed through"}
 		if p.Kind == "anthropic" {
-			e.url, e.how = "POST "+p.BaseURL+"/v1/messages", "translated to "+p.Kind
+			e.url = "POST " + p.BaseURL + "/v1/messages"
+		}
+		if (p.Kind == "anthropic") != (d.route.Kind == artifact.RouteMessages) {
+			e.how = "translated to " + p.Kind
 		}
 		d.prices = append(d.prices, "unknown")
 		if price := d.a.TargetPrice(t); price != nil {
@@ -312,6 +317,11 @@ func (d *decision) text() string {
 	for _, n := range d.notes {
 		row("note", "%s", n)
 	}
+	if d.program != nil {
+		for _, o := range d.origins(d.program.Places) {
+			row("says", "%s:%d: %s", o.at.File, o.at.Start.Line, o.what)
+		}
+	}
 	return b.String()
 }
 
@@ -351,6 +361,13 @@ func (d *decision) json() any {
 			l = append(l, o)
 		}
 		o = append(o, member{"endpoints", l})
+	}
+	if d.program != nil {
+		l := []object{}
+		for _, x := range d.origins(d.program.Places) {
+			l = append(l, object{{"what", x.what}, {"file", x.at.File}, {"line", x.at.Start.Line}})
+		}
+		o = append(o, member{"sources", l})
 	}
 	return append(o, member{"notes", list(d.notes)})
 }

@@ -57,6 +57,7 @@ PATH may have a query and, as in http://host/path, a host. --as says which app a
 				}
 			}
 			d := decide(r.Artifact, q)
+			d.program = r.Program
 			if asJSON {
 				return writeJSON(s.out, d.json())
 			}

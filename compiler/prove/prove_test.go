@@ -94,3 +94,44 @@ func TestAssertions(t *testing.T) {
 		})
 	}
 }
+
+// TestTheDocumentedAssertionsAreDecided builds the example of docs/prove.md beside what it speaks of.
+func TestTheDocumentedAssertionsAreDecided(t *testing.T) {
+	page, err := os.ReadFile("../../docs/prove.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```cue\n")
+	example, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("the page shows no assertions")
+	}
+	results := decide(t, []txtar.File{
+		{Name: "in/platform/assertions.cue", Data: []byte(example)},
+		{Name: "in/gateway.cue", Data: []byte(`package gateway
+
+gateway: listeners: main: address: "127.0.0.1:8080"
+providers: openai: {kind: "openai", credentials: [{ref: "env:A"}], timeouts: total: "30s"}
+providers: claude: {kind: "anthropic", credentials: [{ref: "env:B"}], timeouts: total: "30s"}
+models: smart: targets: [{provider: "claude", model: "claude-sonnet-4-5"}, {provider: "openai", model: "gpt-5"}]
+models: "gpt-big": targets: [{provider: "openai", model: "gpt-5"}, {provider: "claude", model: "claude-sonnet-4-5"}]
+upstreams: u: endpoints: [{url: "http://10.0.0.7:8080"}]
+apis: petstore: {owner: "acme", openapi: "a.yaml", basePath: "/petstore", upstream: "u", policies: timeout: "2s"}
+apis: status: {openapi: "a.yaml", basePath: "/status", upstream: "u", policies: {auth: "none", timeout: "2s"}}
+tenants: acme: apps: web: {keys: [{id: "w", hash: "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}], models: ["smart"]}
+tenants: shop: apps: research: models: ["gpt-big"]
+`)},
+		{Name: "in/a.yaml", Data: []byte("openapi: 3.0.3\ninfo: {title: A, version: '1'}\npaths:\n  /health: {get: {operationId: health, responses: {'200': {description: ok}}}}\n")},
+	})
+	want := map[string]prove.Verdict{
+		"smart-is-for-acme": prove.Proved, "shop-is-not-on-big-models": prove.Proved, "keys-everywhere": prove.Proved, "acme-and-shop-are-apart": prove.Refuted,
+		"everybody-is-limited": prove.Refuted, "a-day-costs-at-most": prove.Refuted, "keys-end": prove.Refuted, "two-vendors": prove.Proved, "no-hangs": prove.Proved,
+	}
+	got := map[string]prove.Verdict{}
+	for _, r := range results {
+		got[r.Name] = r.Verdict
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mismatch (-want +got)\n%s", diff)
+	}
+}
