@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/gwc-dev/gwc/compiler"
 	"github.com/gwc-dev/gwc/compiler/cache"
@@ -35,11 +36,17 @@ func openCache(t testing.TB, dir string) *cache.Cache {
 
 func buildWith(t testing.TB, files map[string][]byte, c *cache.Cache) *compiler.Result {
 	t.Helper()
+	return buildIn(t, files, "", c)
+}
+
+// buildIn compiles a repository in memory, in an environment.
+func buildIn(t testing.TB, files map[string][]byte, env string, c *cache.Cache) *compiler.Result {
+	t.Helper()
 	fsys := fstest.MapFS{}
 	for name, data := range files {
 		fsys[name] = &fstest.MapFile{Data: data, Mode: 0o644}
 	}
-	r, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Now: now, Tool: "gwc test", Cache: c})
+	r, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Now: now, Tool: "gwc test", Environment: env, Cache: c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,19 +78,47 @@ func TestACacheChangesNoResult(t *testing.T) {
 			repos[string(r.Code)+" fix"] = repository(r.Fix)
 		}
 	}
+	// What the tests of the stages look at: overlays, locks, YAML, broken files, several hundred single mistakes.
+	for _, pattern := range []string{"testdata/*.txtar", "testdata/mistakes/*.txtar", "check/testdata/*.txtar", "load/testdata/*.txtar"} {
+		archives, err := filepath.Glob(pattern)
+		if err != nil || len(archives) == 0 {
+			t.Fatalf("no archives %s (%v)", pattern, err)
+		}
+		for _, name := range archives {
+			a, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files := map[string][]byte{}
+			for _, f := range a.Files {
+				if p, ok := strings.CutPrefix(f.Name, "in/"); ok {
+					files[p] = f.Data
+				}
+			}
+			repos[strings.TrimSuffix(name, ".txtar")] = files
+		}
+	}
 	for seed := range 60 {
 		repos[fmt.Sprintf("random %d", seed)] = random(uint64(seed))
 	}
 	shared := t.TempDir() // of all: no repository may take what is another's
 	for name, files := range repos {
 		t.Run(name, func(t *testing.T) {
-			want := buildWith(t, files, nil)
-			same(t, "first", want, buildWith(t, files, openCache(t, shared)))
-			again := buildWith(t, files, openCache(t, shared))
-			same(t, "again", want, again)
-			if n := again.Units; n.Evaluated > 0 && !secretIn(want) {
-				t.Errorf("%d of %d units were evaluated again", n.Evaluated, n.Units)
+			environments := []string{""}
+			for _, e := range buildWith(t, files, nil).Sources.Environments {
+				environments = append(environments, e.Name)
 			}
+			for _, env := range environments {
+				want := buildIn(t, files, env, nil)
+				same(t, "first "+env, want, buildIn(t, files, env, openCache(t, shared)))
+				again := buildIn(t, files, env, openCache(t, shared))
+				same(t, "again "+env, want, again)
+				if n := again.Units; n.Evaluated > 0 && !secretIn(want) {
+					t.Errorf("%d of %d units were evaluated again", n.Evaluated, n.Units)
+				}
+			}
+			// Back to the first, with what the others kept.
+			same(t, "at last", buildWith(t, files, nil), buildWith(t, files, openCache(t, shared)))
 		})
 	}
 }
@@ -158,6 +193,10 @@ func TestOnlyWhatChangedIsWorkedOutAnew(t *testing.T) {
 	check("a file is gone", "1 of 6 units, 0 of 5 documents")
 	files["platform/upstreams.cue"] = []byte("package gateway\nupstreams: other: endpoints: [{url: \"http://10.0.0.1\"}]\n")
 	check("the platform changed", "1 of 6 units, 0 of 5 documents")
+	files["platform/locks.cue"] = []byte("package gateway\nlocks: \"apis.*.policies.timeout\": {atMost: \"1m\", reason: \"hung calls\"}\n")
+	check("the platform locks something", "6 of 6 units, 0 of 5 documents")
+	files["env/dev.cue"] = []byte("package gateway\nupstreams: dev: endpoints: [{url: \"http://10.0.0.2\"}]\n")
+	check("an overlay of an environment that is not chosen", "0 of 6 units, 0 of 5 documents")
 	files["tenants/team-00004/openapi.yaml"] = []byte(`openapi: 3.0.3
 info: {title: t, version: "1"}
 paths:
@@ -329,5 +368,47 @@ func BenchmarkWarm(b *testing.B) {
 	}
 	for _, s := range compiler.Stages() {
 		b.ReportMetric(float64(took[s].Microseconds())/1000/float64(b.N), s+"-ms")
+	}
+}
+
+// BenchmarkCold builds the same repository with an empty cache.
+func BenchmarkCold(b *testing.B) {
+	repo := b.TempDir()
+	files := specimen.Company(10_000, "http://127.0.0.1:9000")
+	write(b, repo, files, slices.Sorted(maps.Keys(files)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r, err := compiler.Build(context.Background(), compiler.Options{Dir: repo, Now: now, Tool: "gwc test", Cache: openCache(b, b.TempDir())})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if r.Bytes == nil {
+			b.Fatalf("findings:\n%s", short(r.Report))
+		}
+	}
+}
+
+func TestEnvironmentsKeepTheirOwnResults(t *testing.T) {
+	files := specimen.Company(30, "http://127.0.0.1:9000")
+	for _, env := range []string{"dev", "prod"} {
+		files["env/"+env+".cue"] = fmt.Appendf(nil, "package gateway\napis: \"api-000013\": hosts: [\"%s.example.com\"]\n", env)
+	}
+	dir := t.TempDir()
+	for i, step := range []struct {
+		env  string
+		want int // units evaluated
+	}{{"dev", 4}, {"prod", 1}, {"dev", 0}, {"", 1}, {"prod", 0}} {
+		r := buildIn(t, files, step.env, openCache(t, dir))
+		want := buildIn(t, files, step.env, nil)
+		same(t, step.env, want, r)
+		if want.Bytes == nil {
+			t.Fatalf("findings:\n%s", short(want.Report))
+		}
+		if step.env != "" && !bytes.Contains(r.Bytes, []byte(step.env+".example.com")) {
+			t.Errorf("step %d: the overlay of %q does not count", i, step.env)
+		}
+		if r.Units.Evaluated != step.want {
+			t.Errorf("step %d, %q: %d units were evaluated, want %d", i, step.env, r.Units.Evaluated, step.want)
+		}
 	}
 }
