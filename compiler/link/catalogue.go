@@ -78,13 +78,35 @@ func (l *linker) own(name string) *ir.Facts {
 	return &l.p.Catalogue[i]
 }
 
+// found is what the shipped catalogue has under a name; entry is nil where it has nothing.
+type found struct {
+	entry *catalogue.Entry
+	by    catalogue.Match
+}
+
+// shipped looks a name up in the shipped catalogue, each one once: thousands of models may have a few targets.
+func (l *linker) shipped(provider, model string) found {
+	name := provider + "/" + model
+	f, ok := l.found[name]
+	if !ok {
+		if e, by, has := catalogue.Lookup(provider, model); has {
+			f = found{&e, by}
+		}
+		if l.found == nil {
+			l.found = map[string]found{}
+		}
+		l.found[name] = f
+	}
+	return f
+}
+
 // known puts together what is known of a target.
 func (l *linker) known(m *ir.Model, t *ir.Target, at int) ir.Known {
 	p := &l.p.Providers[t.Provider.Index]
 	k := ir.Known{Provider: l.vendor[t.Provider.Index]}
 	if k.Provider != "" {
-		if e, by, ok := catalogue.Lookup(k.Provider, t.Model); ok {
-			k.Entry, k.Match, k.Price, k.Listed = &e, by, e.Price, e.Price
+		if f := l.shipped(k.Provider, t.Model); f.entry != nil {
+			k.Entry, k.Match, k.Price, k.Listed = f.entry, f.by, f.entry.Price, f.entry.Price
 		}
 	}
 	own := l.own(p.Name + "/" + t.Model)

@@ -60,7 +60,8 @@ type linker struct {
 	p      *ir.Program
 	report diag.Report
 
-	vendor                                   []string // by provider: the catalogue's name of it, or ""
+	vendor                                   []string         // by provider: the catalogue's name of it, or ""
+	found                                    map[string]found // in the shipped catalogue, by "provider/model"
 	providersUsed, modelsUsed, upstreamsUsed []bool
 	missing                                  map[string]bool // kinds of which an unknown name was reported
 }
