@@ -36,7 +36,7 @@ func sentence(f *fields.Fault) *dialect.Error {
 		e.Message = "Input should be " + f.Want + ", not " + f.Got
 	case fields.Value:
 		e.Message = "Input should be " + f.Want + ", not " + f.Got
-	case fields.Range:
+	case fields.Below, fields.Range:
 		e.Message = "Input should be " + f.Want + ", not " + f.Got
 	default:
 		e.Message = f.Want
@@ -146,7 +146,7 @@ func (d *decoding) request() {
 	case r.MaxTokens == nil:
 		d.Missing("max_tokens")
 	case len(r.Messages) == 0:
-		d.FailIn("messages", "at least one message is required")
+		d.FailIn("messages", "", "at least one message is required")
 	}
 	if n := len(r.Messages); mark != dialect.NoCache && n > 0 {
 		if parts := r.Messages[n-1].Parts; len(parts) > 0 && parts[len(parts)-1].Cache == dialect.NoCache {
@@ -228,7 +228,7 @@ func (d *decoding) block(where holder) (p dialect.Part, ok bool) {
 	for ok := d.Object(); ok && d.More(); {
 		switch string(d.Key()) {
 		case "type":
-			d.String(&kind)
+			d.Word(&kind, "text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking")
 		case "text":
 			hasText = true
 			d.String(&text)
@@ -347,7 +347,7 @@ func (d *decoding) block(where holder) (p dialect.Part, ok bool) {
 		d.unsupported("server_tools")
 		return p, false
 	}
-	d.FailIn("type", "Input tag '"+short(kind)+"' is not expected here")
+	d.FailIn("type", "", "Input tag '"+short(kind)+"' is not expected here")
 	return p, false
 }
 
@@ -415,7 +415,7 @@ func (d *decoding) source(p *dialect.Part, raw []byte) bool {
 		d.unsupported("file")
 		return false
 	}
-	d.FailIn("source.type", "Input tag '"+short(kind)+"' is not expected here")
+	d.FailIn("source.type", "", "Input tag '"+short(kind)+"' is not expected here")
 	return false
 }
 
@@ -509,7 +509,7 @@ func (d *decoding) choice(raw []byte) {
 			found = found || d.r.Tools[i].Name == name
 		}
 		if !found {
-			d.FailIn("tool_choice.name", "Tool '"+short(name)+"' not found in provided tools")
+			d.FailIn("tool_choice.name", "", "Tool '"+short(name)+"' not found in provided tools")
 		}
 		c.Mode, c.Name = "tool", name
 	default:
@@ -541,7 +541,7 @@ func (d *decoding) thinking(raw []byte) {
 	case kind == "enabled" && d.r.ThinkingBudget == nil:
 		d.Missing("thinking.budget_tokens")
 	case kind == "enabled" && d.r.MaxTokens != nil && *d.r.ThinkingBudget >= *d.r.MaxTokens:
-		d.FailIn("thinking.budget_tokens", "`max_tokens` must be greater than `thinking.budget_tokens`, which is "+strconv.FormatInt(*d.r.ThinkingBudget, 10))
+		d.FailIn("thinking.budget_tokens", "", "`max_tokens` must be greater than `thinking.budget_tokens`, which is "+strconv.FormatInt(*d.r.ThinkingBudget, 10))
 	case kind == "enabled":
 		d.r.Reasoning = effortOf(*d.r.ThinkingBudget)
 	default:

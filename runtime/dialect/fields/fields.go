@@ -26,6 +26,7 @@
 package fields
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -82,6 +83,7 @@ const (
 	Missing Kind = iota + 1 // it is not there
 	Type                    // it has another type than Want
 	Value                   // it is none of those that are allowed: Want says which
+	Below                   // it is a whole number below Want
 	Range                   // it is a number outside of Want
 	Other                   // Want is a whole sentence
 )
@@ -92,6 +94,7 @@ type Fault struct {
 	Kind Kind
 	Want string // "a string", "'auto' or 'none'", "at least 1"
 	Got  string // what stands there: "an object", "'x'", "0"; shortened
+	Code string // of a fault of kind Other: the dialect's own word for it, if it has one
 }
 
 // Reader reads one body. The zero value is not usable; see [Over]. It shares memory with the body, what it returns
@@ -213,7 +216,9 @@ func (r *Reader) Key() []byte {
 	var key []byte
 	key, r.name = r.c.KeyText(r.name)
 	f := &r.frames[len(r.frames)-1]
-	f.key = append(f.key[:0:cap(f.key)], key...)
+	if f.key = key; len(key) > 0 && len(r.name) > 0 && &key[0] == &r.name[0] {
+		f.key = bytes.Clone(key) // an escaped name stands in the buffer, which the next one overwrites
+	}
 	return key
 }
 
@@ -237,6 +242,14 @@ func (r *Reader) Raw() []byte {
 		return nil
 	}
 	return raw
+}
+
+// RawOrNull is [Reader.Raw] without regard for null.
+func (r *Reader) RawOrNull() []byte {
+	if r.fault != nil {
+		return nil
+	}
+	return r.c.Skip()
 }
 
 // RawObject is [Reader.Raw] for a value that must be an object. The bytes are a copy.
@@ -265,19 +278,38 @@ func (r *Reader) String(to *string) {
 	*to = string(s)
 }
 
+// Word reads a string that is usually one of those known, which are not copied.
+func (r *Reader) Word(to *string, known ...string) { r.word(to, known) }
+
+func (r *Reader) word(to *string, known []string) bool {
+	if r.fault != nil || r.Null() {
+		return true
+	}
+	if r.c.Kind() != '"' {
+		r.wrongType("a string")
+		return true
+	}
+	var s []byte
+	s, r.buf, _ = r.c.Text(r.buf)
+	for _, k := range known {
+		if string(s) == k {
+			*to = k
+			return true
+		}
+	}
+	*to = string(s)
+	return false
+}
+
 // Enum reads a string that must be one of those given.
 func (r *Reader) Enum(to *string, allowed ...string) {
 	var s string
-	if r.String(&s); r.fault != nil || s == "" {
-		return
+	switch known := r.word(&s, allowed); {
+	case known && s != "":
+		*to = s
+	case !known && s != "":
+		r.WrongValue(s, allowed...)
 	}
-	for _, a := range allowed {
-		if s == a {
-			*to = s
-			return
-		}
-	}
-	r.WrongValue(s, allowed...)
 }
 
 // Bool reads true or false; null leaves to as it is.
@@ -304,7 +336,7 @@ func (r *Reader) Int(to **int64, least int64) {
 	case !ok:
 		r.wrongType("an integer")
 	case n < least:
-		r.fail(Range, "at least "+strconv.FormatInt(least, 10), strconv.FormatInt(n, 10))
+		r.fail(Below, "at least "+strconv.FormatInt(least, 10), strconv.FormatInt(n, 10))
 	default:
 		r.c = c
 		*to = &n
@@ -352,8 +384,18 @@ func (r *Reader) WrongType(name string, raw []byte, want string) {
 	r.failIn(name, Type, want, typeOf(raw))
 }
 
-// FailIn reports, in a whole sentence of the dialect's own, a field of an object whose members have all been read.
-func (r *Reader) FailIn(name, sentence string) { r.failIn(name, Other, sentence, "") }
+// FailIn reports, in a whole sentence of the dialect's own, a field of an object whose members have all been read. code
+// is the dialect's word for the fault, "" where it has none. An empty name is the object itself.
+func (r *Reader) FailIn(name, code, sentence string) {
+	if r.failIn(name, Other, sentence, ""); r.fault.Code == "" && r.fault.Want == sentence {
+		r.fault.Code = code
+	}
+}
+
+// WrongValueIn reports a string of an object whose members have all been read that is none of those allowed.
+func (r *Reader) WrongValueIn(name, got string, allowed ...string) {
+	r.failIn(name, Value, oneOf(allowed), "'"+short(got)+"'")
+}
 
 func (r *Reader) failIn(name string, kind Kind, want, got string) {
 	if r.fault == nil {
@@ -363,6 +405,11 @@ func (r *Reader) failIn(name string, kind Kind, want, got string) {
 
 // WrongValue reports that the value at which the reader stands, or that it has just read, is none of those allowed.
 func (r *Reader) WrongValue(got string, allowed ...string) {
+	r.fail(Value, oneOf(allowed), "'"+short(got)+"'")
+}
+
+// oneOf writes 'a', 'b' or 'c'.
+func oneOf(allowed []string) string {
 	want := ""
 	for i, a := range allowed {
 		switch {
@@ -374,11 +421,22 @@ func (r *Reader) WrongValue(got string, allowed ...string) {
 		}
 		want += "'" + a + "'"
 	}
-	r.fail(Value, want, "'"+short(got)+"'")
+	return want
 }
 
-// Fail reports a fault at the current place in a whole sentence of the dialect's own.
-func (r *Reader) Fail(sentence string) { r.fail(Other, sentence, "") }
+// Fail reports a fault at the current place in a whole sentence of the dialect's own, with its word for it.
+func (r *Reader) Fail(code, sentence string) {
+	if r.fail(Other, sentence, ""); r.fault.Code == "" && r.fault.Want == sentence {
+		r.fault.Code = code
+	}
+}
+
+// WrongTypeHere reports the value that comes next, null included.
+func (r *Reader) WrongTypeHere(want string) {
+	if r.fault == nil {
+		r.wrongType(want)
+	}
+}
 
 func (r *Reader) wrongType(want string) { r.fail(Type, want, typeOf(r.c.B[min(r.c.I, len(r.c.B)):])) }
 
@@ -410,6 +468,9 @@ func (r *Reader) Path() Path {
 func (r *Reader) In(name string) Path { return named(r.Path(), name) }
 
 func named(p Path, names string) Path {
+	if names == "" {
+		return p
+	}
 	for name := range strings.SplitSeq(names, ".") {
 		p = append(p, Step{Name: name})
 	}

@@ -136,7 +136,7 @@ func TestAFaultNamesItsPlace(t *testing.T) {
 
 func TestTheFirstFaultStays(t *testing.T) {
 	_, f := read(`{"n":0,"t":9,"messages":[{"role":"nobody"}]}`)
-	if f == nil || f.Path.Dotted() != "n" || f.Kind != fields.Range || f.Want != "at least 1" || f.Got != "0" {
+	if f == nil || f.Path.Dotted() != "n" || f.Kind != fields.Below || f.Want != "at least 1" || f.Got != "0" {
 		t.Errorf("the fault is %+v", f)
 	}
 }

@@ -4,320 +4,254 @@ import (
 	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
-	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 )
 
-// messages reads the list where the cursor stands. Everything is read in place: most of a request's bytes are here.
-func (d *decoder) messages() *dialect.Error {
-	c := &d.c
-	if c.Kind() != '[' {
-		return d.wrongType("messages", "an array of objects", c.Skip())
+const emptyArray = "Invalid '$': empty array. Expected an array with minimum length 1, but got an empty array instead."
+
+// messages reads the list where the reader stands.
+func (d *decoder) messages() {
+	if d.Kind() != '[' {
+		d.WrongTypeHere("an array of objects")
 	}
-	c.Enter()
 	n := 0
-	for ; c.More(); n++ {
-		d.enter("messages", n)
-		if err := d.message(n); err != nil {
-			return err
-		}
-		d.leave()
+	for ok := d.Array(); ok && d.More(); n++ {
+		d.message()
 	}
 	if n == 0 {
-		return invalid("messages", "empty_array", "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.")
+		d.Fail("empty_array", emptyArray)
 	}
-	return nil
 }
 
-func (d *decoder) message(i int) *dialect.Error {
-	c := &d.c
-	if c.Kind() != '{' {
-		return d.wrongType("", "an object", c.Skip())
-	}
+// holder says what a content part stands in, and so which kinds may stand there.
+type holder uint8
+
+const (
+	inSystem    holder = iota // text
+	inUser                    // text, images, files
+	inAssistant               // text, refusals
+)
+
+func (d *decoder) message() {
 	// The members come in any order, and what they mean depends on the role.
-	var role, content, name, calls, callID, refusal, reasoning, blocks, cache, isError []byte
-	for c.Enter(); c.More(); {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
+	m := dialect.Message{At: d.Index()}
+	var (
+		role, callID, refusal            string
+		content, calls, reasoning, block []byte
+		isError                          *bool
+		mark                             dialect.Cache
+	)
+	if d.Kind() != '{' {
+		d.WrongTypeHere("an object")
+	}
+	for ok := d.Object(); ok && d.More(); {
+		key := d.Key()
 		switch string(key) {
 		case "role":
-			role = c.Skip()
+			d.Enum(&role, "system", "developer", "user", "assistant", "tool", "function")
 		case "content":
-			content = c.Skip()
+			content = d.RawOrNull()
 		case "name":
-			name = c.Skip()
+			d.String(&m.Name)
 		case "tool_calls":
-			calls = c.Skip()
+			calls = d.Raw()
 		case "tool_call_id":
-			callID = c.Skip()
+			d.String(&callID)
 		case "refusal":
-			refusal = c.Skip()
+			d.String(&refusal)
 		case "reasoning_content":
-			reasoning = c.Skip()
+			reasoning = d.Raw()
 		case "thinking_blocks":
-			blocks = c.Skip()
+			block = d.Raw()
 		case "cache_control":
-			cache = c.Skip()
+			mark = d.cache()
 		case "is_error":
-			isError = c.Skip()
+			d.Bool(&isError)
 		case "function_call":
-			if v := c.Skip(); !isNull(v) {
-				return invalid(d.path(".function_call"), "unsupported_parameter", "'function_call' is the deprecated form of 'tool_calls' and is not supported. Send 'tool_calls' and answer them with messages of role 'tool'.")
+			if d.Raw() != nil {
+				d.Fail("unsupported_parameter", "'$' is the deprecated form of 'tool_calls' and is not supported. Send 'tool_calls' and answer them with messages of role 'tool'.")
 			}
 		default:
-			name := string(key)
-			if v := c.Skip(); !isNull(v) && string(v) != "[]" && string(v) != "{}" {
-				d.unsupported("." + strings.ReplaceAll(name, ".", "_"))
+			name := plain(key)
+			if v := d.Raw(); v != nil && string(v) != "[]" && string(v) != "{}" {
+				// The place is that of the message, whose members are still being read.
+				p := d.Path()
+				p[len(p)-1].Name = name
+				d.r.Unsupported = append(d.r.Unsupported, p.Indexed())
 			}
 		}
 	}
-	if isNull(role) {
-		return d.missing(".role")
-	}
-	mark, err := d.cache(".cache_control", cache)
-	if err != nil {
-		return err
-	}
-	m := dialect.Message{At: i}
-	if err := d.string(".name", name, &m.Name); err != nil {
-		return err
-	}
-	switch string(role) {
-	case `"system"`, `"developer"`:
+	switch role {
+	case "":
+		d.Missing("role")
+	case "system", "developer":
 		from := len(d.r.System)
-		if d.r.System, err = d.content(content, "text", d.r.System); err != nil {
-			return err
-		}
+		d.r.System = d.content(content, inSystem, d.r.System)
 		if mark != dialect.NoCache && len(d.r.System) > from {
 			d.r.System[len(d.r.System)-1].Cache = mark
 		}
-		return nil
-	case `"user"`:
-		if m.Parts, err = d.content(content, "text image", nil); err != nil {
-			return err
-		}
-	case `"tool"`:
+		return
+	case "user":
+		m.Parts = d.content(content, inUser, nil)
+	case "tool":
 		m.Role = dialect.Tool
-		p := dialect.Part{Kind: dialect.ToolResult, At: -1}
-		if isNull(callID) {
-			return d.missing(".tool_call_id")
+		if callID == "" {
+			d.Missing("tool_call_id")
 		}
-		if err := d.string(".tool_call_id", callID, &p.ID); err != nil {
-			return err
-		}
-		if p.Content, err = d.content(content, "text image", nil); err != nil {
-			return err
-		}
-		failed, err := d.boolean(".is_error", isError)
-		if err != nil {
-			return err
-		}
-		p.IsError = failed != nil && *failed
-		m.Parts = []dialect.Part{p}
-	case `"assistant"`:
+		m.Parts = []dialect.Part{{Kind: dialect.ToolResult, At: -1, ID: callID, Content: d.content(content, inUser, nil), IsError: isError != nil && *isError}}
+	case "assistant":
 		m.Role = dialect.Assistant
-		if err := d.assistant(&m, content, calls, refusal, reasoning, blocks); err != nil {
-			return err
-		}
-	case `"function"`:
-		return invalid(d.path(".role"), "unsupported_value", "The role 'function' is deprecated and is not supported. Answer tool calls with messages of role 'tool'.")
-	default:
-		if role[0] != '"' {
-			return d.wrongType(".role", "a string", role)
-		}
-		return d.wrongValue(".role", d.text(role), "system", "developer", "user", "assistant", "tool")
+		d.assistant(&m, content, calls, refusal, reasoning, block)
+	case "function":
+		d.FailIn("role", "unsupported_value", "The role 'function' is deprecated and is not supported. Answer tool calls with messages of role 'tool'.")
 	}
 	if mark != dialect.NoCache && len(m.Parts) > 0 {
 		m.Parts[len(m.Parts)-1].Cache = mark
 	}
 	d.r.Messages = append(d.r.Messages, m)
-	return nil
 }
 
-// content reads a message's content, a string or a list of parts of the allowed kinds, and appends it to parts.
-func (d *decoder) content(raw []byte, allowed string, parts []dialect.Part) ([]dialect.Part, *dialect.Error) {
+// content reads a message's content, a string or a list of parts, and appends it to parts.
+func (d *decoder) content(raw []byte, where holder, parts []dialect.Part) []dialect.Part {
 	switch {
 	case raw == nil:
-		return parts, d.missing(".content")
+		d.Missing("content")
+		return parts
 	case raw[0] == '"':
-		return append(parts, dialect.Part{Kind: dialect.Text, Text: d.text(raw), At: -1}), nil
+		return append(parts, dialect.Part{Kind: dialect.Text, Text: d.Text("content", raw), At: -1})
 	case raw[0] != '[':
-		return parts, d.wrongType(".content", "a string or an array of objects", raw)
+		d.WrongType("content", raw, "a string or an array of objects")
+		return parts
 	}
-	c := jsonscan.Over(raw)
-	c.Enter()
 	n := 0
-	for ; c.More(); n++ {
-		d.enter(".content", n)
-		p, ok, err := d.part(n, c.Skip(), allowed)
-		if err != nil {
-			return parts, err
-		}
-		d.leave()
-		if ok {
+	for ok := d.ArrayIn("content", raw); ok && d.More(); n++ {
+		if p, ok := d.part(where); ok {
 			parts = append(parts, p)
 		}
 	}
 	if n == 0 {
-		return parts, invalid(d.path(".content"), "empty_array", "Invalid '"+d.path(".content")+"': empty array. Expected an array with minimum length 1, but got an empty array instead.")
+		d.FailIn("content", "empty_array", emptyArray)
 	}
-	return parts, nil
+	return parts
 }
 
 // part reads one part. ok is false for a part that the neutral model has no place for; it was noted then.
-func (d *decoder) part(n int, raw []byte, allowed string) (p dialect.Part, ok bool, err *dialect.Error) {
-	if raw[0] != '{' {
-		return p, false, d.wrongType("", "an object", raw)
+func (d *decoder) part(where holder) (p dialect.Part, ok bool) {
+	p.At = d.Index()
+	var kind, text, refusal string
+	var image, file []byte
+	var hasText, hasRefusal bool
+	if d.Kind() != '{' {
+		d.WrongTypeHere("an object")
 	}
-	p.At = n
-	var kind, text, image, refusal, file []byte
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More(); {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
+	for ok := d.Object(); ok && d.More(); {
+		switch string(d.Key()) {
 		case "type":
-			kind = c.Skip()
+			d.Word(&kind, "text", "image_url", "refusal", "input_audio", "file")
 		case "text":
-			text = c.Skip()
+			hasText = d.Kind() == '"'
+			d.String(&text)
 		case "image_url":
-			image = c.Skip()
+			image = d.Raw()
 		case "refusal":
-			refusal = c.Skip()
+			hasRefusal = d.Kind() == '"'
+			d.String(&refusal)
 		case "file":
-			file = c.Skip()
+			file = d.Raw()
 		case "cache_control":
-			if p.Cache, err = d.cache(".cache_control", c.Skip()); err != nil {
-				return p, false, err
-			}
+			p.Cache = d.cache()
 		default:
-			c.Skip()
+			d.Skip()
 		}
 	}
-	if isNull(kind) {
-		return p, false, d.missing(".type")
-	}
-	switch string(kind) {
-	case `"text"`:
-		if text == nil {
-			return p, false, d.missing(".text")
+	switch {
+	case kind == "":
+		d.Missing("type")
+	case kind == "text":
+		if !hasText {
+			d.Missing("text")
 		}
-		if text[0] != '"' {
-			return p, false, d.wrongType(".text", "a string", text)
+		p.Kind, p.Text = dialect.Text, text
+		return p, true
+	case kind == "refusal" && where == inAssistant:
+		if !hasRefusal {
+			d.Missing("refusal")
 		}
-		p.Kind, p.Text = dialect.Text, d.text(text)
-		return p, true, nil
-	case `"refusal"`:
-		if allowed != "text refusal" {
-			break
-		}
-		p.Kind = dialect.Refusal
-		if isNull(refusal) {
-			return p, false, d.missing(".refusal")
-		}
-		return p, true, d.string(".refusal", refusal, &p.Text)
-	case `"image_url"`:
-		if allowed != "text image" {
-			break
-		}
-		if isNull(image) {
-			return p, false, d.missing(".image_url")
-		}
+		p.Kind, p.Text = dialect.Refusal, refusal
+		return p, true
+	case kind == "image_url" && where == inUser:
 		p.Kind = dialect.Image
-		return p, true, d.image(&p, image)
-	case `"input_audio"`:
-		if allowed != "text image" {
-			break
-		}
-		d.unsupported(".input_audio")
-		return p, false, nil
-	case `"file"`:
-		if allowed != "text image" {
-			break
-		}
-		if isNull(file) {
-			return p, false, d.missing(".file")
-		}
-		ok, err = d.file(&p, file)
-		return p, ok, err
+		d.image(&p, image)
+		return p, true
+	case kind == "input_audio" && where == inUser:
+		d.unsupported("input_audio")
+		return p, false
+	case kind == "file" && where == inUser:
+		return p, d.file(&p, file)
 	}
-	if kind[0] != '"' {
-		return p, false, d.wrongType(".type", "a string", kind)
+	switch where {
+	case inSystem:
+		d.WrongValueIn("type", kind, "text")
+	case inUser:
+		d.WrongValueIn("type", kind, "text", "image_url", "input_audio", "file")
+	default:
+		d.WrongValueIn("type", kind, "text", "refusal")
 	}
-	want := []string{"text"}
-	switch allowed {
-	case "text image":
-		want = []string{"text", "image_url", "input_audio", "file"}
-	case "text refusal":
-		want = []string{"text", "refusal"}
-	}
-	return p, false, d.wrongValue(".type", d.text(kind), want...)
+	return p, false
 }
 
 // image reads {"url","detail"}. A data: URL is taken apart.
-func (d *decoder) image(p *dialect.Part, raw []byte) *dialect.Error {
-	if raw[0] != '{' {
-		return d.wrongType(".image_url", "an object", raw)
+func (d *decoder) image(p *dialect.Part, raw []byte) {
+	if raw == nil {
+		d.Missing("image_url")
 	}
-	var url []byte
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More(); {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch value := c.Skip(); string(key) {
+	var url string
+	for ok := d.ObjectIn("image_url", raw); ok && d.More(); {
+		switch string(d.Key()) {
 		case "url":
-			url = value
+			d.String(&url)
 		case "detail":
-			if err := d.string(".image_url.detail", value, &p.Detail); err != nil {
-				return err
-			}
+			d.String(&p.Detail)
+		default:
+			d.Skip()
 		}
 	}
-	if isNull(url) {
-		return d.missing(".image_url.url")
+	switch {
+	case url == "":
+		d.Missing("image_url.url")
+	case len(url) < 5 || !strings.EqualFold(url[:5], "data:"):
+		p.URL = url
+	default:
+		var ok bool
+		if p.MediaType, p.Data, ok = dataURL(url); !ok {
+			d.FailIn("image_url.url", "invalid_image_url", "Invalid '$': expected a URL or a data URL of the form data:image/…;base64,….")
+		}
 	}
-	var s string
-	if err := d.string(".image_url.url", url, &s); err != nil {
-		return err
-	}
-	if len(s) < 5 || !strings.EqualFold(s[:5], "data:") {
-		p.URL = s
-		return nil
-	}
-	var ok bool
-	if p.MediaType, p.Data, ok = dataURL(s); !ok {
-		return invalid(d.path(".image_url.url"), "invalid_image_url", "Invalid '"+d.path(".image_url.url")+"': expected a URL or a data URL of the form data:image/…;base64,….")
-	}
-	return nil
 }
 
 // file reads {"file_data","filename","file_id"}. Only a PDF's data has a place in the neutral model; a file that was
 // uploaded to a provider is known to that provider alone.
-func (d *decoder) file(p *dialect.Part, raw []byte) (ok bool, err *dialect.Error) {
-	if raw[0] != '{' {
-		return false, d.wrongType(".file", "an object", raw)
+func (d *decoder) file(p *dialect.Part, raw []byte) (ok bool) {
+	if raw == nil {
+		d.Missing("file")
 	}
 	var data string
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More() && err == nil; {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch value := c.Skip(); string(key) {
+	for ok := d.ObjectIn("file", raw); ok && d.More(); {
+		switch string(d.Key()) {
 		case "file_data":
-			err = d.string(".file.file_data", value, &data)
+			d.String(&data)
 		case "filename":
-			err = d.string(".file.filename", value, &p.Name)
+			d.String(&p.Name)
+		default:
+			d.Skip()
 		}
-	}
-	if err != nil {
-		return false, err
 	}
 	p.MediaType, p.Data, ok = dataURL(data)
 	if !ok || p.MediaType != "application/pdf" {
-		d.unsupported(".file")
-		return false, nil
+		d.unsupported("file")
+		return false
 	}
 	p.Kind = dialect.Document
-	return true, nil
+	return true
 }
 
 // dataURL takes a data: URL with base64 data apart (RFC 2397).
@@ -333,159 +267,107 @@ func dataURL(s string) (mediaType, data string, ok bool) {
 
 // assistant reads an assistant message: thinking first, then content and refusal, then tool calls, which is the order
 // in which providers that sign their thinking want them back.
-func (d *decoder) assistant(m *dialect.Message, content, calls, refusal, reasoning, blocks []byte) *dialect.Error {
-	if !isNull(blocks) {
-		if err := d.thinking(m, blocks); err != nil {
-			return err
-		}
-	} else if !isNull(reasoning) && string(reasoning) != `""` {
+func (d *decoder) assistant(m *dialect.Message, content, calls []byte, refusal string, reasoning, blocks []byte) {
+	if blocks != nil {
+		d.thinking(m, blocks)
+	} else if reasoning != nil && string(reasoning) != `""` {
 		// Text alone, without a signature, cannot be given back to any provider as its own thinking.
-		d.unsupported(".reasoning_content")
+		d.unsupported("reasoning_content")
 	}
-	var err *dialect.Error
 	if !isNull(content) && string(content) != "[]" {
-		if m.Parts, err = d.content(content, "text refusal", m.Parts); err != nil {
-			return err
+		m.Parts = d.content(content, inAssistant, m.Parts)
+	}
+	if refusal != "" {
+		m.Parts = append(m.Parts, dialect.Part{Kind: dialect.Refusal, At: -1, Text: refusal})
+	}
+	if calls == nil {
+		if isNull(content) && refusal == "" {
+			d.Missing("content")
 		}
+		return
 	}
-	if !isNull(refusal) && string(refusal) != `""` {
-		p := dialect.Part{Kind: dialect.Refusal, At: -1}
-		if err := d.string(".refusal", refusal, &p.Text); err != nil {
-			return err
-		}
-		m.Parts = append(m.Parts, p)
+	for ok := d.ArrayIn("tool_calls", calls); ok && d.More(); {
+		d.toolCall(m)
 	}
-	if isNull(calls) {
-		if isNull(content) && isNull(refusal) {
-			return d.missing(".content")
-		}
-		return nil
-	}
-	if calls[0] != '[' {
-		return d.wrongType(".tool_calls", "an array of objects", calls)
-	}
-	c := jsonscan.Over(calls)
-	c.Enter()
-	for n := 0; c.More(); n++ {
-		d.enter(".tool_calls", n)
-		if err := d.toolCall(m, n, c.Skip()); err != nil {
-			return err
-		}
-		d.leave()
-	}
-	return nil
 }
 
-func (d *decoder) toolCall(m *dialect.Message, n int, raw []byte) (err *dialect.Error) {
-	if raw[0] != '{' {
-		return d.wrongType("", "an object", raw)
-	}
-	p := dialect.Part{Kind: dialect.ToolCall, At: n}
+func (d *decoder) toolCall(m *dialect.Message) {
+	p := dialect.Part{Kind: dialect.ToolCall, At: d.Index()}
 	kind := "function" // some clients leave it out
 	var function []byte
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More() && err == nil; {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
+	if d.Kind() != '{' {
+		d.WrongTypeHere("an object")
+	}
+	for ok := d.Object(); ok && d.More(); {
+		switch string(d.Key()) {
 		case "id":
-			err = d.string(".id", c.Skip(), &p.ID)
+			d.String(&p.ID)
 		case "type":
-			err = d.string(".type", c.Skip(), &kind)
+			d.Enum(&kind, "function", "custom")
 		case "function":
-			function = c.Skip()
+			function = d.Raw()
 		default:
-			c.Skip()
+			d.Skip()
 		}
 	}
 	switch {
-	case err != nil:
-		return err
 	case p.ID == "":
-		return d.missing(".id")
+		d.Missing("id")
 	case kind == "custom":
-		d.unsupported(".custom")
-		return nil
-	case kind != "function":
-		return d.wrongValue(".type", kind, "function", "custom")
-	case isNull(function):
-		return d.missing(".function")
-	case function[0] != '{':
-		return d.wrongType(".function", "an object", function)
+		d.unsupported("custom")
+		return
+	case function == nil:
+		d.Missing("function")
 	}
-	c = jsonscan.Over(function)
-	for c.Enter(); c.More() && err == nil; {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
+	for ok := d.ObjectIn("function", function); ok && d.More(); {
+		switch string(d.Key()) {
 		case "name":
-			err = d.string(".function.name", c.Skip(), &p.Name)
+			d.String(&p.Name)
 		case "arguments":
-			err = d.string(".function.arguments", c.Skip(), &p.Arguments)
+			d.String(&p.Arguments)
 		default:
-			c.Skip()
+			d.Skip()
 		}
 	}
-	if err == nil && p.Name == "" {
-		err = d.missing(".function.name")
+	if p.Name == "" {
+		d.Missing("function.name")
 	}
 	m.Parts = append(m.Parts, p)
-	return err
 }
 
 // thinking reads the extension field thinking_blocks.
-func (d *decoder) thinking(m *dialect.Message, raw []byte) *dialect.Error {
-	if raw[0] != '[' {
-		return d.wrongType(".thinking_blocks", "an array of objects", raw)
-	}
-	c := jsonscan.Over(raw)
-	c.Enter()
-	for n := 0; c.More(); n++ {
-		d.enter(".thinking_blocks", n)
-		block := c.Skip()
-		if block[0] != '{' {
-			return d.wrongType("", "an object", block)
-		}
-		p := dialect.Part{Kind: dialect.Thinking, At: n}
+func (d *decoder) thinking(m *dialect.Message, raw []byte) {
+	for ok := d.ArrayIn("thinking_blocks", raw); ok && d.More(); {
+		p := dialect.Part{Kind: dialect.Thinking, At: d.Index()}
 		var kind string
-		b := jsonscan.Over(block)
-		for b.Enter(); b.More(); {
-			var key []byte
-			key, d.key = b.KeyText(d.key)
-			var to *string
-			switch string(key) {
+		if d.Kind() != '{' {
+			d.WrongTypeHere("an object")
+		}
+		for ok := d.Object(); ok && d.More(); {
+			switch string(d.Key()) {
 			case "type":
-				to = &kind
+				d.Enum(&kind, "thinking", "redacted_thinking")
 			case "thinking":
-				to = &p.Text
+				d.String(&p.Text)
 			case "signature":
-				to = &p.Signature
+				d.String(&p.Signature)
 			case "data":
-				to = &p.Data
-			}
-			value := b.Skip()
-			if to == nil {
-				continue
-			}
-			if err := d.string("."+string(key), value, to); err != nil {
-				return err
+				d.String(&p.Data)
+			default:
+				d.Skip()
 			}
 		}
 		switch {
-		case kind == "redacted_thinking" && p.Data != "":
-			p.Kind = dialect.RedactedThinking
+		case kind == "":
+			d.Missing("type")
+		case kind == "redacted_thinking" && p.Data == "":
+			d.Missing("data")
 		case kind == "redacted_thinking":
-			return d.missing(".data")
-		case kind == "thinking" && p.Signature != "":
-		case kind == "thinking":
-			d.unsupported(".signature") // without one the block cannot be given back
-			d.leave()
+			p.Kind = dialect.RedactedThinking
+		case p.Signature == "":
+			d.unsupported("signature") // without one the block cannot be given back
 			continue
-		default:
-			return d.wrongValue(".type", kind, "thinking", "redacted_thinking")
 		}
-		d.leave()
 		m.Parts = append(m.Parts, p)
 	}
-	return nil
 }

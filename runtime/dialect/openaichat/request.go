@@ -1,13 +1,12 @@
 package openaichat
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/fields"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 )
 
@@ -15,628 +14,383 @@ import (
 // has status 400 and OpenAI's words: type invalid_request_error, a code, and the param at fault.
 func DecodeRequest(body []byte) (*dialect.Request, *dialect.Error) {
 	if err := jsonscan.Check(body); err != nil {
-		return nil, syntaxError(err)
+		return nil, invalid("", "invalid_json", "We could not parse the JSON body of your request: "+err.Error()+".")
 	}
-	d := decoder{c: jsonscan.Over(body), r: &dialect.Request{}}
-	if d.c.Kind() != '{' {
+	d := decoder{Reader: fields.Over(body), r: &dialect.Request{}}
+	if d.Kind() != '{' {
 		return nil, invalid("", "invalid_json", "The request's body must be a JSON object.")
 	}
-	if err := d.request(); err != nil {
-		return nil, err
+	d.request()
+	if f := d.Fault(); f != nil {
+		return nil, sentence(f)
 	}
 	return d.r, nil
-}
-
-// SyntaxError turns an error of package jsonscan into the 400 that a caller of this dialect gets.
-func syntaxError(err error) *dialect.Error {
-	var e *jsonscan.Error
-	if errors.As(err, &e) && e.Param != "" {
-		return invalid(e.Param, "invalid_type", "Invalid type for '"+e.Param+"': "+e.Reason+".")
-	}
-	return invalid("", "invalid_json", "We could not parse the JSON body of your request: "+err.Error()+".")
 }
 
 func invalid(param, code, message string) *dialect.Error {
 	return &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: message}
 }
 
-func (d *decoder) wrongType(suffix, want string, raw []byte) *dialect.Error {
-	param := d.path(suffix)
-	got := "nothing"
-	if len(raw) > 0 {
-		switch raw[0] {
-		case '{':
-			got = "an object"
-		case '[':
-			got = "an array"
-		case '"':
-			got = "a string"
-		case 't', 'f':
-			got = "a boolean"
-		case 'n':
-			got = "null"
-		default:
-			got = "a number"
-		}
+// sentence says a fault in OpenAI's words.
+func sentence(f *fields.Fault) *dialect.Error {
+	at := f.Path.Indexed()
+	switch f.Kind {
+	case fields.Missing:
+		return invalid(at, "missing_required_parameter", "Missing required parameter: '"+at+"'.")
+	case fields.Type:
+		return invalid(at, "invalid_type", fmt.Sprintf("Invalid type for '%s': expected %s, but got %s instead.", at, f.Want, f.Got))
+	case fields.Value:
+		return invalid(at, "invalid_value", fmt.Sprintf("Invalid value for '%s': %s. Supported values are: %s.", at, f.Got, f.Want))
+	case fields.Below:
+		return invalid(at, "integer_below_min_value", fmt.Sprintf("Invalid '%s': integer below minimum value. Expected %s, but got %s instead.", at, f.Want, f.Got))
+	case fields.Range:
+		return invalid(at, "decimal_out_of_range", fmt.Sprintf("Invalid '%s': expected a value %s.", at, f.Want))
 	}
-	return invalid(param, "invalid_type", fmt.Sprintf("Invalid type for '%s': expected %s, but got %s instead.", param, want, got))
+	return invalid(at, f.Code, strings.ReplaceAll(f.Want, "$", at))
 }
 
-func (d *decoder) wrongValue(suffix, got string, want ...string) *dialect.Error {
-	param := d.path(suffix)
-	if len(got) > 64 {
-		got = got[:64] + "…"
-	}
-	message := fmt.Sprintf("Invalid value for '%s': %q.", param, got)
-	if len(want) > 0 {
-		message += " Supported values are: '" + strings.Join(want, "', '") + "'."
-	}
-	return invalid(param, "invalid_value", message)
-}
-
-func (d *decoder) missing(suffix string) *dialect.Error {
-	param := d.path(suffix)
-	return invalid(param, "missing_required_parameter", "Missing required parameter: '"+param+"'.")
-}
-
+// decoder reads one request. In sentences of its own a "$" stands for the place.
 type decoder struct {
-	c   jsonscan.Cursor
-	r   *dialect.Request
-	key []byte // for names with escape sequences
-	buf []byte // for strings with escape sequences
-
-	// steps[:n] is the list element that is being read, for errors; paths are only written where one is needed.
-	steps [2]step
-	n     int
+	*fields.Reader
+	r *dialect.Request
 }
 
-type step struct {
-	list  string
-	index int
+// unsupported notes what has no place in the neutral model: a field, by its name, of an object whose members have all
+// been read.
+func (d *decoder) unsupported(name string) {
+	d.r.Unsupported = append(d.r.Unsupported, d.In(name).Indexed())
 }
 
-func (d *decoder) enter(list string, index int) {
-	d.steps[d.n] = step{list, index}
-	d.n++
-}
-
-func (d *decoder) leave() { d.n-- }
-
-// path is the place of something in the request, such as messages[2].content[0].text. An error ends the decoding, so
-// that nobody needs to leave what was entered on the way to it.
-func (d *decoder) path(suffix string) string {
-	if d.n == 0 {
-		return suffix
-	}
-	var b []byte
-	for _, s := range d.steps[:d.n] {
-		b = append(b, s.list...)
-		b = append(b, '[')
-		b = strconv.AppendInt(b, int64(s.index), 10)
-		b = append(b, ']')
-	}
-	return string(append(b, suffix...))
-}
-
-// text copies a raw JSON string out of the body.
-func (d *decoder) text(raw []byte) string {
-	var s []byte
-	s, d.buf = jsonscan.Unquote(raw, d.buf)
-	return string(s)
-}
+// plain makes a name fit for a path: a dot would make it look like one.
+func plain(name []byte) string { return strings.ReplaceAll(string(name), ".", "_") }
 
 func isNull(raw []byte) bool { return len(raw) == 0 || raw[0] == 'n' }
 
-func (d *decoder) unsupported(suffix string) {
-	d.r.Unsupported = append(d.r.Unsupported, d.path(suffix))
-}
-
-func (d *decoder) request() *dialect.Error {
+func (d *decoder) request() {
 	r := d.r
 	var (
-		toolChoice, safety []byte
-		messages           bool
-		completion, old    bool // max_completion_tokens, max_tokens
-		maxTokens          *int64
-		err                *dialect.Error
+		stream                     *bool
+		toolChoice                 []byte
+		completion, old            *int64 // max_completion_tokens, max_tokens
+		safety                     string
+		messages, hasFormat, named bool
 	)
-	for d.c.Enter(); d.c.More() && err == nil; {
-		var key []byte
-		key, d.key = d.c.KeyText(d.key)
+	for ok := d.Object(); ok && d.More(); {
+		key := d.Key()
 		switch string(key) {
 		case "model":
-			raw := d.c.Skip()
-			if raw[0] != '"' {
-				return d.wrongType("model", "a string", raw)
+			if d.Kind() != '"' {
+				d.WrongTypeHere("a string")
 			}
-			r.Model = d.text(raw)
+			d.String(&r.Model)
 		case "messages":
 			messages = true
-			err = d.messages()
+			d.messages()
 		case "tools":
-			err = d.tools(d.c.Skip())
+			for ok := d.Array(); ok && d.More(); {
+				d.tool()
+			}
 		case "tool_choice":
-			toolChoice = d.c.Skip()
+			toolChoice = d.Raw()
 		case "parallel_tool_calls":
-			r.Parallel, err = d.boolean("parallel_tool_calls", d.c.Skip())
+			d.Bool(&r.Parallel)
 		case "max_completion_tokens":
-			if maxTokens, err = d.count("max_completion_tokens", d.c.Skip()); maxTokens != nil {
-				completion, r.MaxTokens = true, maxTokens
-			}
+			d.Int(&completion, 1)
 		case "max_tokens":
-			if maxTokens, err = d.count("max_tokens", d.c.Skip()); maxTokens != nil {
-				old, r.MaxTokens = true, maxTokens
-			}
+			d.Int(&old, 1)
 		case "temperature":
-			r.Temperature, err = d.number("temperature", d.c.Skip(), 2)
+			d.Float(&r.Temperature, 0, 2)
 		case "top_p":
-			r.TopP, err = d.number("top_p", d.c.Skip(), 1)
+			d.Float(&r.TopP, 0, 1)
 		case "top_k":
-			r.TopK, err = d.count("top_k", d.c.Skip())
+			d.Int(&r.TopK, 1)
 		case "stop":
-			err = d.stop(d.c.Skip())
+			d.stop()
 		case "stream":
-			var b *bool
-			b, err = d.boolean("stream", d.c.Skip())
-			r.Stream = b != nil && *b
+			d.Bool(&stream)
 		case "stream_options":
-			err = d.streamOptions(d.c.Skip())
+			d.streamOptions()
 		case "user":
-			err = d.string("user", d.c.Skip(), &r.User)
+			d.String(&r.User)
 		case "safety_identifier":
-			safety = d.c.Skip()
+			d.String(&safety)
 		case "reasoning_effort":
-			if err = d.string("reasoning_effort", d.c.Skip(), &r.Reasoning); err == nil {
-				switch r.Reasoning {
-				case "", "none", "minimal", "low", "medium", "high", "xhigh", "max":
-				default:
-					err = d.wrongValue("reasoning_effort", r.Reasoning, "none", "minimal", "low", "medium", "high", "xhigh", "max")
-				}
-			}
+			d.Enum(&r.Reasoning, "none", "minimal", "low", "medium", "high", "xhigh", "max")
 		case "response_format":
-			err = d.format(d.c.Skip())
+			hasFormat, named = d.format()
 		default:
 			name := string(key)
-			if says(name, d.c.Skip()) {
-				// A dot would make the name look like a path.
-				d.unsupported(strings.ReplaceAll(name, ".", "_"))
+			if says(name, d.RawOrNull()) {
+				r.Unsupported = append(r.Unsupported, plain([]byte(name)))
 			}
 		}
 	}
+	if stream != nil {
+		r.Stream = *stream
+	}
+	if r.MaxTokens = completion; completion == nil {
+		r.MaxTokens = old
+	}
+	if safety != "" {
+		r.User = safety
+	}
 	switch {
-	case err != nil:
-		return err
 	case r.Model == "":
-		return d.missing("model")
-	case completion && old:
-		return invalid("max_tokens", "invalid_parameter_combination", "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.")
+		d.Missing("model")
+	case completion != nil && old != nil:
+		d.FailIn("max_tokens", "invalid_parameter_combination", "Setting '$' and 'max_completion_tokens' at the same time is not supported.")
 	case !messages:
-		return d.missing("messages")
+		d.Missing("messages")
+	case hasFormat && !named:
+		d.Missing("response_format.json_schema.name")
 	}
-	if !isNull(safety) {
-		if err = d.string("safety_identifier", safety, &r.User); err != nil {
-			return err
+	d.toolChoice(toolChoice)
+}
+
+func (d *decoder) stop() {
+	switch d.Kind() {
+	case '"':
+		var s string
+		d.String(&s)
+		d.r.Stop = []string{s}
+	case '[', 'n', 0:
+		for ok := d.Array(); ok && d.More(); {
+			if d.Kind() != '"' {
+				d.WrongTypeHere("a string")
+			}
+			var s string
+			d.String(&s)
+			d.r.Stop = append(d.r.Stop, s)
 		}
+	default:
+		d.WrongTypeHere("a string or an array of strings")
 	}
-	return d.toolChoice(toolChoice)
 }
 
-func (d *decoder) string(suffix string, raw []byte, to *string) *dialect.Error {
-	if isNull(raw) {
-		return nil
-	}
-	if raw[0] != '"' {
-		return d.wrongType(suffix, "a string", raw)
-	}
-	*to = d.text(raw)
-	return nil
-}
-
-func (d *decoder) boolean(suffix string, raw []byte) (*bool, *dialect.Error) {
-	switch {
-	case isNull(raw):
-		return nil, nil
-	case raw[0] == 't' || raw[0] == 'f':
-		return new(raw[0] == 't'), nil
-	}
-	return nil, d.wrongType(suffix, "a boolean", raw)
-}
-
-// count reads a whole number of at least 1.
-func (d *decoder) count(param string, raw []byte) (*int64, *dialect.Error) {
-	if isNull(raw) {
-		return nil, nil
-	}
-	n, ok := jsonscan.Int(raw)
-	if !ok {
-		return nil, d.wrongType(param, "an integer", raw)
-	}
-	if n < 1 {
-		return nil, invalid(param, "integer_below_min_value", fmt.Sprintf("Invalid '%s': integer below minimum value. Expected a value >= 1, but got %d instead.", param, n))
-	}
-	return &n, nil
-}
-
-// number reads a number from 0 to max.
-func (d *decoder) number(param string, raw []byte, max float64) (*float64, *dialect.Error) {
-	if isNull(raw) {
-		return nil, nil
-	}
-	if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
-		return nil, d.wrongType(param, "a number", raw)
-	}
-	f, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil || f < 0 || f > max {
-		return nil, invalid(param, "decimal_out_of_range", fmt.Sprintf("Invalid '%s': expected a value between 0 and %g.", param, max))
-	}
-	return &f, nil
-}
-
-func (d *decoder) stop(raw []byte) *dialect.Error {
-	switch {
-	case isNull(raw):
-		return nil
-	case raw[0] == '"':
-		d.r.Stop = []string{d.text(raw)}
-		return nil
-	case raw[0] != '[':
-		return d.wrongType("stop", "a string or an array of strings", raw)
-	}
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More(); {
-		s := c.Skip()
-		if s[0] != '"' {
-			d.enter("stop", len(d.r.Stop))
-			return d.wrongType("", "a string", s)
-		}
-		d.r.Stop = append(d.r.Stop, d.text(s))
-	}
-	return nil
-}
-
-func (d *decoder) streamOptions(raw []byte) *dialect.Error {
-	if isNull(raw) {
-		return nil
-	}
-	if raw[0] != '{' {
-		return d.wrongType("stream_options", "an object", raw)
-	}
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More(); {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		if string(key) != "include_usage" {
-			if name := string(key); !isNull(c.Skip()) {
-				d.unsupported("stream_options." + name)
+func (d *decoder) streamOptions() {
+	for ok := d.Object(); ok && d.More(); {
+		if name := d.Key(); string(name) != "include_usage" {
+			if d.Raw() != nil {
+				d.r.Unsupported = append(d.r.Unsupported, d.Path().Indexed())
 			}
 			continue
 		}
-		b, err := d.boolean("stream_options.include_usage", c.Skip())
-		if err != nil {
-			return err
-		}
+		var b *bool
+		d.Bool(&b)
 		d.r.IncludeUsage = b != nil && *b
 	}
-	return nil
 }
 
-func (d *decoder) format(raw []byte) *dialect.Error {
-	if isNull(raw) {
-		return nil
-	}
-	if raw[0] != '{' {
-		return d.wrongType("response_format", "an object", raw)
-	}
+// format reads response_format. schema tells that it wants one, named that the schema has a name.
+func (d *decoder) format() (schema, named bool) {
 	f := &d.r.Format
-	var schema []byte
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More(); {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
+	var kind string
+	var raw []byte
+	some := d.Kind() == '{'
+	for ok := d.Object(); ok && d.More(); {
+		switch string(d.Key()) {
 		case "type":
-			if err := d.string("response_format.type", c.Skip(), &f.Kind); err != nil {
-				return err
-			}
+			d.Enum(&kind, "text", "json_object", "json_schema")
 		case "json_schema":
-			schema = c.Skip()
+			raw = d.Raw()
 		default:
-			c.Skip()
+			d.Skip()
 		}
 	}
-	switch f.Kind {
-	case "text":
-		f.Kind = ""
-		return nil
-	case "json_object":
-		return nil
-	case "json_schema":
-	case "":
-		return d.missing("response_format.type")
-	default:
-		return d.wrongValue("response_format.type", f.Kind, "text", "json_object", "json_schema")
-	}
-	if isNull(schema) {
-		return d.missing("response_format.json_schema")
-	}
-	if schema[0] != '{' {
-		return d.wrongType("response_format.json_schema", "an object", schema)
-	}
-	c = jsonscan.Over(schema)
-	for c.Enter(); c.More(); {
-		var key []byte
-		var err *dialect.Error
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
-		case "name":
-			err = d.string("response_format.json_schema.name", c.Skip(), &f.Name)
-		case "description":
-			err = d.string("response_format.json_schema.description", c.Skip(), &f.Description)
-		case "strict":
-			f.Strict, err = d.boolean("response_format.json_schema.strict", c.Skip())
-		case "schema":
-			if s := c.Skip(); isNull(s) {
-			} else if s[0] != '{' {
-				err = d.wrongType("response_format.json_schema.schema", "an object", s)
-			} else {
-				f.Schema = append([]byte(nil), s...)
+	switch {
+	case kind == "" && some:
+		d.Missing("type")
+	case kind == "json_object":
+		f.Kind = kind
+	case kind == "json_schema" && raw == nil:
+		d.Missing("json_schema")
+	case kind == "json_schema":
+		f.Kind = kind
+		for ok := d.ObjectIn("json_schema", raw); ok && d.More(); {
+			switch string(d.Key()) {
+			case "name":
+				d.String(&f.Name)
+			case "description":
+				d.String(&f.Description)
+			case "strict":
+				d.Bool(&f.Strict)
+			case "schema":
+				f.Schema = d.RawObject()
+			default:
+				d.Skip()
 			}
-		default:
-			c.Skip()
 		}
-		if err != nil {
-			return err
-		}
+		return true, f.Name != ""
 	}
-	if f.Name == "" {
-		return d.missing("response_format.json_schema.name")
-	}
-	return nil
+	return false, false
 }
 
 // cache reads a cache_control object, an extension that Anthropic's clients use through this dialect as well.
-func (d *decoder) cache(suffix string, raw []byte) (dialect.Cache, *dialect.Error) {
-	if isNull(raw) {
-		return dialect.NoCache, nil
+func (d *decoder) cache() dialect.Cache {
+	if d.Null() {
+		return dialect.NoCache
 	}
-	if raw[0] != '{' {
-		return "", d.wrongType(suffix, "an object", raw)
-	}
-	mark := dialect.Cache5m
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More(); {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		value := c.Skip()
-		if string(key) != "ttl" || isNull(value) {
-			continue
-		}
-		switch string(value) {
-		case `"5m"`:
-		case `"1h"`:
-			mark = dialect.Cache1h
-		default:
-			return "", d.wrongValue(suffix+".ttl", string(value), "5m", "1h")
+	mark, ttl := dialect.Cache5m, ""
+	for ok := d.Object(); ok && d.More(); {
+		if string(d.Key()) == "ttl" {
+			d.Enum(&ttl, "5m", "1h")
+		} else {
+			d.Skip()
 		}
 	}
-	return mark, nil
+	if ttl == "1h" {
+		mark = dialect.Cache1h
+	}
+	return mark
 }
 
-func (d *decoder) tools(raw []byte) *dialect.Error {
-	if isNull(raw) {
-		return nil
-	}
-	if raw[0] != '[' {
-		return d.wrongType("tools", "an array of objects", raw)
-	}
-	c := jsonscan.Over(raw)
-	c.Enter()
-	for i := 0; c.More(); i++ {
-		d.enter("tools", i)
-		if err := d.tool(c.Skip()); err != nil {
-			return err
-		}
-		d.leave()
-	}
-	return nil
-}
-
-func (d *decoder) tool(raw []byte) *dialect.Error {
-	if raw[0] != '{' {
-		return d.wrongType("", "an object", raw)
-	}
+func (d *decoder) tool() {
 	var (
 		kind     string
 		function []byte
 		t        dialect.ToolDef
-		err      *dialect.Error
 	)
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More() && err == nil; {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
+	if d.Kind() != '{' {
+		d.WrongTypeHere("an object")
+	}
+	for ok := d.Object(); ok && d.More(); {
+		switch string(d.Key()) {
 		case "type":
-			err = d.string(".type", c.Skip(), &kind)
+			d.Enum(&kind, "function", "custom")
 		case "function":
-			function = c.Skip()
+			function = d.Raw()
 		case "cache_control":
-			t.Cache, err = d.cache(".cache_control", c.Skip())
+			t.Cache = d.cache()
 		default:
-			c.Skip()
+			d.Skip()
 		}
 	}
 	switch {
-	case err != nil:
-		return err
 	case kind == "":
-		return d.missing(".type")
+		d.Missing("type")
 	case kind == "custom":
-		d.unsupported(".custom")
-		return nil
-	case kind != "function":
-		return d.wrongValue(".type", kind, "function", "custom")
-	case isNull(function):
-		return d.missing(".function")
-	case function[0] != '{':
-		return d.wrongType(".function", "an object", function)
+		d.unsupported("custom")
+		return
+	case function == nil:
+		d.Missing("function")
 	}
-	c = jsonscan.Over(function)
-	for c.Enter(); c.More() && err == nil; {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
+	for ok := d.ObjectIn("function", function); ok && d.More(); {
+		switch string(d.Key()) {
 		case "name":
-			err = d.string(".function.name", c.Skip(), &t.Name)
+			d.String(&t.Name)
 		case "description":
-			err = d.string(".function.description", c.Skip(), &t.Description)
+			d.String(&t.Description)
 		case "parameters":
-			if p := c.Skip(); isNull(p) {
-			} else if p[0] != '{' {
-				err = d.wrongType(".function.parameters", "an object", p)
-			} else {
-				t.Parameters = append([]byte(nil), p...)
-			}
+			t.Parameters = d.RawObject()
 		case "strict":
-			t.Strict, err = d.boolean(".function.strict", c.Skip())
+			d.Bool(&t.Strict)
 		case "cache_control":
-			t.Cache, err = d.cache(".function.cache_control", c.Skip())
+			t.Cache = d.cache()
 		default:
-			c.Skip()
+			d.Skip()
 		}
 	}
-	if err == nil && t.Name == "" {
-		err = d.missing(".function.name")
+	if t.Name == "" {
+		d.Missing("function.name")
 	}
-	if err == nil {
-		d.r.Tools = append(d.r.Tools, t)
-	}
-	return err
+	d.r.Tools = append(d.r.Tools, t)
 }
 
-func (d *decoder) toolChoice(raw []byte) *dialect.Error {
-	if isNull(raw) {
-		return nil
+func (d *decoder) toolChoice(raw []byte) {
+	if raw == nil {
+		return
 	}
 	choice := &d.r.ToolChoice
 	if raw[0] == '"' {
-		choice.Mode = d.text(raw)
-		switch choice.Mode {
-		case "auto", "none":
-		case "required":
-			if len(d.r.Tools) == 0 && len(d.r.Unsupported) == 0 {
-				return invalid("tool_choice", "invalid_value", "Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.")
-			}
+		switch mode := d.Text("tool_choice", raw); {
+		case mode == "required" && len(d.r.Tools) == 0 && len(d.r.Unsupported) == 0:
+			d.FailIn("tool_choice", "invalid_value", "Invalid value for '$': '$' is only allowed when 'tools' are specified.")
+		case mode == "auto", mode == "none", mode == "required":
+			choice.Mode = mode
 		default:
-			return d.wrongValue("tool_choice", choice.Mode, "none", "auto", "required")
+			d.WrongValueIn("tool_choice", mode, "none", "auto", "required")
 		}
-		return nil
+		return
 	}
 	if raw[0] != '{' {
-		return d.wrongType("tool_choice", "a string or an object", raw)
+		d.WrongType("tool_choice", raw, "a string or an object")
+		return
 	}
-	var (
-		kind, mode        string
-		function, allowed []byte
-		err               *dialect.Error
-	)
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More() && err == nil; {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
+	var kind string
+	var function, allowed []byte
+	for ok := d.ObjectIn("tool_choice", raw); ok && d.More(); {
+		switch string(d.Key()) {
 		case "type":
-			err = d.string("tool_choice.type", c.Skip(), &kind)
+			d.Enum(&kind, "function", "allowed_tools", "custom")
 		case "function":
-			function = c.Skip()
+			function = d.Raw()
 		case "allowed_tools":
-			allowed = c.Skip()
+			allowed = d.Raw()
 		default:
-			c.Skip()
+			d.Skip()
 		}
-	}
-	if err != nil {
-		return err
 	}
 	switch kind {
-	case "function":
-		choice.Mode = "tool"
-		if choice.Name, err = d.functionName("tool_choice.function", function); err != nil {
-			return err
-		}
-		for i := range d.r.Tools {
-			if d.r.Tools[i].Name == choice.Name {
-				return nil
-			}
-		}
-		return d.undeclared("tool_choice.function.name", choice.Name)
+	case "":
+		d.Missing("tool_choice.type")
 	case "custom":
 		d.unsupported("tool_choice.custom")
-		return nil
+	case "function":
+		choice.Mode = "tool"
+		choice.Name = d.functionName("tool_choice.function", function)
+		for i := range d.r.Tools {
+			if d.r.Tools[i].Name == choice.Name {
+				return
+			}
+		}
+		d.undeclared("tool_choice.function.name", choice.Name)
 	case "allowed_tools":
-	case "":
-		return d.missing("tool_choice.type")
-	default:
-		return d.wrongValue("tool_choice.type", kind, "function", "allowed_tools", "custom")
+		d.allowed(allowed)
 	}
-	// allowed_tools narrows the tools without changing the prompt's prefix, for the sake of OpenAI's cache. A target
-	// without it gets only the allowed ones.
-	if isNull(allowed) || allowed[0] != '{' {
-		return d.wrongType("tool_choice.allowed_tools", "an object", allowed)
-	}
+}
+
+// allowed reads allowed_tools, which narrows the tools without changing the prompt's prefix, for the sake of OpenAI's
+// cache. A target without it gets only the allowed ones.
+func (d *decoder) allowed(raw []byte) {
 	declared := make(map[string]bool, len(d.r.Tools)) // true: allowed
 	for i := range d.r.Tools {
 		declared[d.r.Tools[i].Name] = false
 	}
-	c = jsonscan.Over(allowed)
-	for c.Enter(); c.More() && err == nil; {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		switch string(key) {
+	var mode string
+	if raw == nil {
+		d.Missing("tool_choice.allowed_tools")
+	}
+	for ok := d.ObjectIn("tool_choice.allowed_tools", raw); ok && d.More(); {
+		switch string(d.Key()) {
 		case "mode":
-			err = d.string("tool_choice.allowed_tools.mode", c.Skip(), &mode)
+			d.Enum(&mode, "auto", "required")
 		case "tools":
-			list := c.Skip()
-			if list[0] != '[' {
-				return d.wrongType("tool_choice.allowed_tools.tools", "an array of objects", list)
-			}
-			l := jsonscan.Over(list)
-			l.Enter()
-			for i := 0; l.More(); i++ {
-				d.enter("tool_choice.allowed_tools.tools", i)
-				entry := l.Skip()
-				if entry[0] != '{' {
-					return d.wrongType("", "an object", entry)
+			for ok := d.Array(); ok && d.More(); {
+				var function []byte
+				if d.Kind() != '{' {
+					d.WrongTypeHere("an object")
 				}
-				var f []byte
-				e := jsonscan.Over(entry)
-				for e.Enter(); e.More(); {
-					key, d.key = e.KeyText(d.key)
-					if value := e.Skip(); string(key) == "function" {
-						f = value
+				for ok := d.Object(); ok && d.More(); {
+					if string(d.Key()) == "function" {
+						function = d.Raw()
+					} else {
+						d.Skip()
 					}
 				}
-				name, err := d.functionName(".function", f)
-				if err != nil {
-					return err
-				}
+				name := d.functionName("function", function)
 				if _, known := declared[name]; !known {
-					return d.undeclared(".function.name", name)
+					d.undeclared("function.name", name)
 				}
-				d.leave()
 				declared[name] = true
 			}
 		default:
-			c.Skip()
+			d.Skip()
 		}
 	}
-	switch {
-	case err != nil:
-		return err
-	case mode != "auto" && mode != "required":
-		return d.wrongValue("tool_choice.allowed_tools.mode", mode, "auto", "required")
+	if mode == "" {
+		d.Missing("tool_choice.allowed_tools.mode")
 	}
-	choice.Mode = mode
+	d.r.ToolChoice.Mode = mode
 	kept := d.r.Tools[:0]
 	for _, t := range d.r.Tools {
 		if declared[t.Name] {
@@ -644,30 +398,26 @@ func (d *decoder) toolChoice(raw []byte) *dialect.Error {
 		}
 	}
 	d.r.Tools = kept
-	return nil
 }
 
-func (d *decoder) functionName(suffix string, raw []byte) (name string, err *dialect.Error) {
-	if isNull(raw) {
-		return "", d.missing(suffix)
+// functionName reads {"name"} of an object whose members have all been read.
+func (d *decoder) functionName(at string, raw []byte) (name string) {
+	if raw == nil {
+		d.Missing(at)
 	}
-	if raw[0] != '{' {
-		return "", d.wrongType(suffix, "an object", raw)
-	}
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More() && err == nil; {
-		var key []byte
-		key, d.key = c.KeyText(d.key)
-		if value := c.Skip(); string(key) == "name" {
-			err = d.string(suffix+".name", value, &name)
+	for ok := d.ObjectIn(at, raw); ok && d.More(); {
+		if string(d.Key()) == "name" {
+			d.String(&name)
+		} else {
+			d.Skip()
 		}
 	}
-	if err == nil && name == "" {
-		err = d.missing(suffix + ".name")
+	if name == "" {
+		d.Missing(at + ".name")
 	}
-	return name, err
+	return name
 }
 
-func (d *decoder) undeclared(suffix, name string) *dialect.Error {
-	return invalid(d.path(suffix), "invalid_value", fmt.Sprintf("Tool choice '%s' not found in 'tools' parameter.", name))
+func (d *decoder) undeclared(at, name string) {
+	d.FailIn(at, "invalid_value", fmt.Sprintf("Tool choice '%s' not found in 'tools' parameter.", strings.ReplaceAll(name, "$", "_")))
 }
