@@ -51,8 +51,10 @@ type Options struct {
 	HoldAtMost int64
 	// Require says whose signatures an artifact must have, at start and later.
 	Require sign.Policy
-	Log     *slog.Logger
-	Ready   func(Info)
+	// Unsigned takes artifacts that are not signed as they demand: for a process that serves what it built itself.
+	Unsigned bool
+	Log      *slog.Logger
+	Ready    func(Info)
 }
 
 // Info is what Run tells when the gateway is ready. Addresses are the real ones, also where port 0 was asked for.
@@ -253,11 +255,14 @@ func under(dir, p string) string {
 // apply decodes and binds an artifact and makes it current. Nothing has changed where it fails.
 func (g *gateway) apply(data []byte) error {
 	// Before anything is read of the content.
-	signatures, err := g.trust(data)
-	if err != nil {
+	if err := g.trust(data); err != nil {
 		return err
 	}
 	a, digest, err := artifact.Decode(data)
+	if err != nil {
+		return err
+	}
+	signatures, err := g.demands(a, data)
 	if err != nil {
 		return err
 	}
@@ -391,7 +396,7 @@ func (g *gateway) state() any {
 	st := struct {
 		Digest    string         `json:"digest"`
 		Signers   []signer       `json:"signatures"`
-		Require   *required      `json:"required_signatures,omitempty"`
+		Require   []required     `json:"required_signatures,omitempty"`
 		LoadedAt  time.Time      `json:"loaded_at"`
 		Counts    map[string]int `json:"counts"`
 		Inflight  int64          `json:"inflight"`

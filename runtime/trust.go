@@ -2,7 +2,9 @@ package runtime
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"slices"
 	"syscall"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -26,12 +28,36 @@ type required struct {
 	Need int      `json:"need"`
 }
 
-// trust returns the signatures of an artifact, or an error where it is not signed as required.
-func (g *gateway) trust(data []byte) ([]sign.Signature, error) {
+// trust returns an error where an artifact is not signed as this process was told, or as the artifact that is in use
+// demands of its successor. Nothing of the content is read for it.
+func (g *gateway) trust(data []byte) error {
 	if err := g.o.Require.Check(data); err != nil {
-		return nil, err
+		return err
 	}
-	return sign.Verify(data, g.o.Require.Keys)
+	if err := g.successors().Check(data); err != nil {
+		return fmt.Errorf("%w, which the artifact in use demands", err)
+	}
+	return nil
+}
+
+// successors is what the artifact in use demands of the next one.
+func (g *gateway) successors() sign.Policy {
+	if g.pipe == nil || g.o.Unsigned {
+		return sign.Policy{}
+	}
+	return sign.PolicyOf(g.pipe.Snapshot().Artifact)
+}
+
+// demands holds that an artifact is signed as it demands itself: what is deployed without the signatures that its own
+// files ask for was not meant to be. It returns the signatures, those of all keys that anybody requires with their key.
+func (g *gateway) demands(a *artifact.Artifact, data []byte) ([]sign.Signature, error) {
+	own := sign.PolicyOf(a)
+	if !g.o.Unsigned {
+		if err := own.Check(data); err != nil {
+			return nil, fmt.Errorf("%w, which it demands itself", err)
+		}
+	}
+	return sign.Verify(data, slices.Concat(g.o.Require.Keys, own.Keys, g.successors().Keys))
 }
 
 // signed keeps whose signatures the artifact in use has.
@@ -49,16 +75,19 @@ func (g *gateway) signed(list []sign.Signature) {
 	g.signers = signers
 }
 
-func (g *gateway) required() *required {
-	p := g.o.Require
-	if len(p.Keys) == 0 {
-		return nil
+// required lists what this process was told, and what the artifact in use demands.
+func (g *gateway) required() (list []required) {
+	for _, p := range []sign.Policy{g.o.Require, g.successors()} {
+		if len(p.Keys) == 0 {
+			continue
+		}
+		r := required{Need: p.Required()}
+		for _, k := range p.Keys {
+			r.Keys = append(r.Keys, k.String())
+		}
+		list = append(list, r)
 	}
-	r := &required{Need: p.Required()}
-	for _, k := range p.Keys {
-		r.Keys = append(r.Keys, k.String())
-	}
-	return r
+	return list
 }
 
 // why says in one word why an artifact was not loaded; docs/metrics.md lists the words.

@@ -192,6 +192,15 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 	if c := a.Gateway.Calls; c.Dir != "" {
 		rows = append(rows, []string{"calls", c.Dir, fmt.Sprintf("flushed every %s, segments of %s", ir.Duration(c.Flush), byteSize(c.MaxBytes))})
 	}
+	if p := sign.PolicyOf(a); len(p.Keys) > 0 {
+		for i, k := range a.Gateway.Signatures.Keys {
+			row := []string{"", "", fmt.Sprintf("%s %s", k.Name, p.Keys[i])}
+			if i == 0 {
+				row[0], row[1] = "must be signed", fmt.Sprintf("by %d of", p.Required())
+			}
+			rows = append(rows, row)
+		}
+	}
 	section("gateway", rows)
 	rows = nil
 	for i := range a.Locks {

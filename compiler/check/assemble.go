@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/sign"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -102,6 +103,17 @@ func gatewayOf(n *node) Gateway {
 	}
 	calls := n.get("calls")
 	g.Calls = Calls{Dir: calls.get("dir").str, Flush: duration(calls.get("flush")), MaxBytes: calls.get("rotate").num}
+	if s := n.fields["signatures"]; s != nil {
+		g.Signers, g.Require = map[string]sign.PublicKey{}, int(s.get("require").num)
+		for name, k := range s.get("keys").fields {
+			if k == nil {
+				continue
+			}
+			if key, err := sign.ParsePublicKey(k.str); err == nil {
+				g.Signers[name] = key
+			}
+		}
+	}
 	return g
 }
 

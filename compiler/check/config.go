@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/sign"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -40,6 +41,10 @@ type Gateway struct {
 	Calls     Calls
 
 	Unwaivable []string // codes and groups of rules
+
+	// Signers are signatures.keys, by name; Require is how many of them must sign, 0: all.
+	Signers map[string]sign.PublicKey
+	Require int
 }
 
 // Listener is gateway.listeners.<name>.

@@ -47,6 +47,7 @@ const (
 	codeReferTo    diag.Code = "GWC1219"
 	codeUnfit      diag.Code = "GWC1299"
 	codeSecret     diag.Code = "GWC1301"
+	codePublicKey  diag.Code = "GWC8002"
 )
 
 // unknownField reports a field that the language does not have there, or not yet. It returns the field that was most
@@ -338,7 +339,7 @@ func (w *walker) thing(t *language.Type) string {
 // words says definitions as people do, where lower case alone does not.
 var words = map[string]string{
 	"#Gateway": "gateway", "#Settings": `"gateway"`, "#API": "API", "#TLS": `"tls"`,
-	"#Admin": `"admin"`, "#Calls": `"calls"`, "#Retry": `"retry"`, "#Policies": `"policies"`, "#Lifecycle": `"lifecycle"`,
+	"#Admin": `"admin"`, "#Signatures": `"signatures"`, "#Calls": `"calls"`, "#Retry": `"retry"`, "#Policies": `"policies"`, "#Lifecycle": `"lifecycle"`,
 	"#Expectation": `"expect"`, "#ExpectedAnswer": `"answer"`, "#ExpectedCall": `"calls"`, "#ExpectedRecord": `"record"`,
 	"#Request": `"request"`, "#Timeouts": `"timeouts"`, "#ProviderTimeouts": `"timeouts"`, "#UpstreamTimeouts": `"timeouts"`,
 	"#OpenAIProvider": "provider", "#AnthropicProvider": "provider", "#Name": "name", "#ModelName": "model name",

@@ -16,6 +16,7 @@ import (
 	"cuelang.org/go/cue/ast"
 
 	"github.com/gwc-dev/gwc/schema/artifact/price"
+	"github.com/gwc-dev/gwc/schema/artifact/sign"
 	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
@@ -179,6 +180,15 @@ var scalars = map[string]scalar{
 			return "has characters that are not hex digits"
 		}
 		return "has upper-case hex digits"
+	}},
+	"publickey": {codePublicKey, `a public key, the line of a file that gwc keygen wrote`, true, func(s string) string {
+		if strings.HasPrefix(s, "PRIVATE+KEY+") {
+			return clear
+		}
+		if _, err := sign.ParsePublicKey(s); err != nil {
+			return strings.TrimPrefix(strings.TrimPrefix(err.Error(), sign.ErrKey.Error()+": "), "it ")
+		}
+		return ""
 	}},
 	"call":      {codeCall, `a call such as "model:smart", "petstore.listPets" or "petstore.*"`, false, callText},
 	"caller":    {codeCaller, `a caller such as "acme", "acme/web" or "everyone"`, false, callerText},

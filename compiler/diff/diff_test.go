@@ -20,6 +20,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/specimen"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/sign"
 )
 
 // build compiles files and reads the artifact back, as a runtime would.
@@ -85,6 +86,9 @@ const (
 	ordersDoc    = "tenants/acme/orders.yaml"
 )
 
+// signingKey is the public half of a key that nobody has.
+var signingKey = sign.PublicKey(bytes.Repeat([]byte{7}, 32)).String()
+
 var edits = []edit{
 	{"a listener is added", gatewayFile, `main: {address: "127.0.0.1:8080"}`, `{main: {address: "127.0.0.1:8080"}, other: {address: "127.0.0.1:8081"}}`, []diff.Kind{diff.ListenerAdded}, nil},
 	{"a listener is removed", gatewayFile, `listeners: tls: {address: "127.0.0.1:8443", tls: {cert: "file:cert.pem", key: "file:key.pem"}}`, ``, []diff.Kind{diff.ListenerRemoved}, nil},
@@ -96,6 +100,9 @@ var edits = []edit{
 	{"the admin listener moves", gatewayFile, `"127.0.0.1:9090"`, `"127.0.0.1:9091"`, []diff.Kind{diff.AdminAddress}, nil},
 	{"the call log is turned off", gatewayFile, `calls: dir: "calls"`, `calls: dir: ""`, []diff.Kind{diff.CallsOff}, nil},
 	{"the call log moves", gatewayFile, `calls: dir: "calls"`, `calls: dir: "other"`, []diff.Kind{diff.CallsChanged}, nil},
+
+	{"artifacts must be signed", gatewayFile, `calls: dir: "calls"`, `calls: dir: "calls"
+	signatures: keys: ci: "` + signingKey + `"`, []diff.Kind{diff.SignaturesMore}, nil},
 
 	{"a provider is added", platformFile, `providers: {`, "providers: {\n\tspare: {kind: \"openai\", credentials: [{ref: \"env:SPARE\"}]}", []diff.Kind{diff.ProviderAdded}, nil},
 	{"a provider has another kind", platformFile, `claude: {kind: "anthropic", baseURL: "https://claude.example"`, `claude: {kind: "openai", baseURL: "https://claude.example"`, []diff.Kind{diff.ProviderKind}, nil},
@@ -256,7 +263,8 @@ func sorted(k []diff.Kind) []diff.Kind { return slices.Sorted(slices.Values(k)) 
 func needsWitness(c *diff.Change) bool {
 	switch c.Kind {
 	case diff.APIOwner, diff.TenantOwners, diff.ListenerAdded, diff.ListenerRemoved, diff.ListenerAddress, diff.ListenerEngine,
-		diff.ListenerTLSOn, diff.ListenerTLSOff, diff.ListenerCertificate, diff.AdminAddress, diff.CallsOff:
+		diff.ListenerTLSOn, diff.ListenerTLSOff, diff.ListenerCertificate, diff.AdminAddress, diff.CallsOff, diff.SignaturesMore,
+		diff.SignaturesLess, diff.SignersChanged:
 		return false
 	}
 	return c.Class() != diff.Neutral
@@ -313,6 +321,8 @@ func TestEachKind(t *testing.T) {
 	t.Run("every kind is made by a test", func(t *testing.T) {
 		// These cannot be written today: there is one strategy, and the hosts of an operation are those of its API.
 		seen[diff.ModelStrategy], seen[diff.RouteHosts] = true, true
+		// These need keys on both sides: TestNoFieldChangesUnsaid makes them.
+		seen[diff.SignersChanged], seen[diff.SignerRenamed] = true, true
 		for _, r := range diff.Rules() {
 			if !seen[r.Kind] {
 				t.Errorf("no test makes a change of kind %s", r.Kind)

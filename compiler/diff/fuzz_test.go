@@ -15,7 +15,7 @@ import (
 // undone maps kinds to what the same difference is called the other way round. Grants of models are not among them: a
 // model that goes takes its grants along unsaid, one that comes is granted aloud.
 var undone = map[diff.Kind]diff.Kind{
-	diff.ListenerAdded: diff.ListenerRemoved, diff.ListenerTLSOn: diff.ListenerTLSOff, diff.CallsOn: diff.CallsOff,
+	diff.ListenerAdded: diff.ListenerRemoved, diff.ListenerTLSOn: diff.ListenerTLSOff, diff.CallsOn: diff.CallsOff, diff.SignaturesMore: diff.SignaturesLess,
 	diff.ProviderAdded: diff.ProviderRemoved, diff.ModelAdded: diff.ModelRemoved, diff.ModelTargetAdded: diff.ModelTargetRemoved,
 	diff.ModelAttemptsMore: diff.ModelAttemptsLess, diff.ModelPromised: diff.ModelUnpromised,
 	diff.PriceRaised: diff.PriceLowered, diff.PriceKnown: diff.PriceUnknown,

@@ -70,6 +70,11 @@ const (
 	CallsOff            Kind = "calls-off"
 	CallsChanged        Kind = "calls-changed"
 
+	SignaturesMore Kind = "signatures-tightened"
+	SignaturesLess Kind = "signatures-loosened"
+	SignersChanged Kind = "signatures-changed"
+	SignerRenamed  Kind = "signatures-renamed"
+
 	ProviderAdded       Kind = "provider-added"
 	ProviderRemoved     Kind = "provider-removed"
 	ProviderKind        Kind = "provider-kind"
@@ -187,6 +192,11 @@ var rules = []Rule{
 	{CallsOn, Neutral, Tightened, true, "exchanges are logged"},
 	{CallsOff, Security, Loosened, true, "exchanges leave no record"},
 	{CallsChanged, Neutral, Level, true, "records are written elsewhere or at other times"},
+
+	{SignaturesMore, Security, Tightened, false, "an artifact needs signatures that it did not"},
+	{SignaturesLess, Security, Loosened, false, "an artifact needs fewer signatures; this one still needs those of the one before"},
+	{SignersChanged, Security, Level, false, "others sign the artifacts that follow; this one needs both signatures"},
+	{SignerRenamed, Neutral, Level, false, "readers see another name of a key"},
 
 	{ProviderAdded, Neutral, Level, false, "what models do with it is said of the models"},
 	{ProviderRemoved, Neutral, Level, false, "what models lose by it is said of the models"},

@@ -62,6 +62,7 @@ func everything(t *testing.T) *artifact.Artifact {
 		Gateway: artifact.Gateway{
 			Listeners: []artifact.Listener{{Name: "main", Address: "127.0.0.1:1", Engine: "netpoll", TLS: &artifact.TLS{Cert: "file:c", Key: "file:k"}}},
 			Admin:     "127.0.0.1:2", Calls: artifact.Calls{Dir: "calls", Flush: time.Second, MaxBytes: 1},
+			Signatures: &artifact.Signing{Keys: []artifact.SigningKey{{Name: "ci", Key: [32]byte{1}}, {Name: "lead", Key: [32]byte{2}}}, Need: 1},
 		},
 		Providers: []artifact.Provider{{Name: "p", Kind: "openai", BaseURL: "https://p.example/v1", Credentials: []string{"env:P"}, Headers: []artifact.Header{{Name: "x-h", Value: "v"}}, Timeouts: to}},
 		Models: []artifact.Model{

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/sign"
 )
 
 // gateway compares what belongs to the process.
@@ -45,6 +46,7 @@ func (c *comparison) gateway() {
 	if x.Admin != y.Admin {
 		c.add(Change{Kind: AdminAddress, Subject: "admin", Before: x.Admin, After: y.Admin, Summary: "the admin listener moves"})
 	}
+	c.signatures(x.Signatures, y.Signatures)
 	calls := func(l artifact.Calls) string {
 		if l.Dir == "" {
 			return ""
@@ -65,6 +67,52 @@ func (c *comparison) gateway() {
 		ch.Kind, ch.Summary = CallsChanged, "calls are logged otherwise"
 	}
 	c.add(ch)
+}
+
+// signatures compares whose signatures artifacts must have.
+func (c *comparison) signatures(x, y *artifact.Signing) {
+	rule := func(s *artifact.Signing) (keys []string, need int, text string) {
+		if s == nil {
+			return nil, 0, ""
+		}
+		for _, k := range s.Keys {
+			keys = append(keys, sign.PublicKey(k.Key).String())
+		}
+		slices.Sort(keys)
+		if need = s.Need; need == 0 {
+			need = len(keys)
+		}
+		return keys, need, fmt.Sprintf("%d of %s", need, strings.Join(keys, ", "))
+	}
+	from, n, before := rule(x)
+	to, m, after := rule(y)
+	ch := Change{Subject: "signatures", Before: before, After: after}
+	switch {
+	case before == after:
+		if x != nil && !slices.Equal(x.Keys, y.Keys) {
+			ch.Kind, ch.Summary = SignerRenamed, "keys that sign artifacts have other names"
+			ch.Before, ch.After = signers(x), signers(y)
+			c.add(ch)
+		}
+		return
+	case x == nil || slices.Equal(from, to) && m > n:
+		ch.Kind, ch.Summary = SignaturesMore, fmt.Sprintf("artifacts need the signatures of %d of %s", m, count(len(to), "key"))
+	case y == nil:
+		ch.Kind, ch.Summary = SignaturesLess, "artifacts need no signature any more"
+	case slices.Equal(from, to):
+		ch.Kind, ch.Summary = SignaturesLess, fmt.Sprintf("artifacts need the signatures of %d of %s", m, count(len(to), "key"))
+	default:
+		ch.Kind, ch.Summary = SignersChanged, fmt.Sprintf("artifacts need the signatures of %d of other keys", m)
+	}
+	c.add(ch)
+}
+
+func signers(s *artifact.Signing) string {
+	var names []string
+	for _, k := range s.Keys {
+		names = append(names, k.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func timeouts(t artifact.Timeouts) string { return strings.Join(terms(t), ", ") }

@@ -80,6 +80,8 @@ type Gateway struct {
 	Listeners []Listener
 	Admin     string // "host:port" or ""
 	Calls     artifact.Calls
+	// Signatures is nil where the files require none.
+	Signatures *artifact.Signing
 }
 
 // Listener is one address that callers connect to. TLS is nil for clear text.

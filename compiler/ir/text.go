@@ -24,6 +24,12 @@ func (p *Program) Text() string {
 	if c := p.Gateway.Calls; c.Dir != "" {
 		t.line("calls %s flush=%s max=%d", c.Dir, Duration(c.Flush), c.MaxBytes)
 	}
+	if s := p.Gateway.Signatures; s != nil {
+		t.line("signatures need=%d", s.Need)
+		for _, k := range s.Keys {
+			t.line("\tkey %s %x", k.Name, k.Key)
+		}
+	}
 	for _, v := range p.Providers {
 		t.line("provider %s %s %s%s", v.Name, v.Kind, v.BaseURL, timeouts(v.Timeouts))
 		for _, c := range v.Credentials {

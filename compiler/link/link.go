@@ -50,6 +50,7 @@ func Link(p *ir.Program) (*ir.Program, diag.Report) {
 	l.apps()
 	l.keys()
 	l.addresses()
+	l.signatures()
 	l.paths()
 	l.unused()
 	l.assertions()

@@ -62,6 +62,12 @@ func (l *lowerer) gateway() {
 	}
 	g.Admin = l.c.Gateway.Admin
 	g.Calls = artifact.Calls{Dir: l.c.Gateway.Calls.Dir, Flush: l.c.Gateway.Calls.Flush, MaxBytes: l.c.Gateway.Calls.MaxBytes}
+	if len(l.c.Gateway.Signers) > 0 {
+		g.Signatures = &artifact.Signing{Need: l.c.Gateway.Require}
+		for _, name := range sorted(l.c.Gateway.Signers) {
+			g.Signatures.Keys = append(g.Signatures.Keys, artifact.SigningKey{Name: name, Key: l.c.Gateway.Signers[name]})
+		}
+	}
 }
 
 func (l *lowerer) providers() {

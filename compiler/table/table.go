@@ -57,7 +57,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		collisions(p, routes, conflicts, &report)
 		return nil, report
 	}
-	a := &artifact.Artifact{Table: t, Gateway: artifact.Gateway{Admin: p.Gateway.Admin, Calls: p.Gateway.Calls}, Locks: p.Locks}
+	a := &artifact.Artifact{Table: t, Gateway: artifact.Gateway{Admin: p.Gateway.Admin, Calls: p.Gateway.Calls, Signatures: p.Gateway.Signatures}, Locks: p.Locks}
 	for _, l := range p.Gateway.Listeners {
 		a.Gateway.Listeners = append(a.Gateway.Listeners, artifact.Listener(l))
 	}

@@ -39,6 +39,20 @@ type Gateway struct {
 	Listeners []Listener `cbor:"1,keyasint"`
 	Admin     string     `cbor:"2,keyasint,omitempty"` // host:port; empty: no admin listener
 	Calls     Calls      `cbor:"3,keyasint"`
+	// Signatures is what this artifact and the one that follows it must have; nil: nothing.
+	Signatures *Signing `cbor:"4,keyasint,omitempty"`
+}
+
+// Signing says how many of which keys must have signed. Need 0 is all of them.
+type Signing struct {
+	Keys []SigningKey `cbor:"1,keyasint"`
+	Need int          `cbor:"2,keyasint,omitempty"`
+}
+
+// SigningKey is an Ed25519 public key. The name is for readers.
+type SigningKey struct {
+	Name string   `cbor:"1,keyasint"`
+	Key  [32]byte `cbor:"2,keyasint"`
 }
 
 // Listener is one address that callers connect to. Engine is "netpoll" or "std".

@@ -150,6 +150,18 @@ func (v *validator) gateway() {
 	if g.Admin != "" {
 		v.address(g.Admin, "the admin address")
 	}
+	if s := g.Signatures; s != nil {
+		if len(s.Keys) == 0 || s.Need < 0 || s.Need > len(s.Keys) {
+			v.fail("%d signatures are required of %d keys", s.Need, len(s.Keys))
+		}
+		for i, k := range s.Keys {
+			v.name(k.Name, "key %d for signatures: its name", i)
+			v.ascending(s.Keys[max(i-1, 0)].Name, k.Name, i == 0, "the key for signatures")
+			if slices.ContainsFunc(s.Keys[:i], func(x SigningKey) bool { return x.Key == k.Key }) {
+				v.fail("key %d for signatures stands twice", i)
+			}
+		}
+	}
 	v.text(g.Calls.Dir, "the folder of the call log")
 	v.duration(g.Calls.Flush, "the flush interval of the call log")
 	if g.Calls.MaxBytes < 0 {

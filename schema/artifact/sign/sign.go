@@ -285,6 +285,17 @@ type Policy struct {
 	Need int
 }
 
+// PolicyOf returns what an artifact demands of itself and of the one that follows it.
+func PolicyOf(a *artifact.Artifact) (p Policy) {
+	if s := a.Gateway.Signatures; s != nil {
+		p.Need = s.Need
+		for _, k := range s.Keys {
+			p.Keys = append(p.Keys, PublicKey(k.Key))
+		}
+	}
+	return p
+}
+
 // Required returns how many of the keys must have signed.
 func (p Policy) Required() int {
 	if p.Need == 0 {
