@@ -126,11 +126,17 @@ func (d *dev) run(ctx context.Context, f serve.Flags) error {
 				if errors.As(err, &e) && e.err != nil {
 					d.s.say("%v", e.err)
 				}
+				if errors.Is(err, errRunaway) {
+					return err
+				}
 				d.s.say("the last good state goes on serving")
 			}
 		}
 	}
 }
+
+// errRunaway ends a process in which an evaluation goes on that nothing can stop: it would take all memory in the end.
+var errRunaway = &exit{code: serve.Invalid, err: errors.New("an evaluation goes on that cannot be stopped: gwc ends with it")}
 
 // build compiles the repository and puts the artifact where the runtime looks for it.
 func (d *dev) build(ctx context.Context) error {
@@ -140,6 +146,9 @@ func (d *dev) build(ctx context.Context) error {
 	}
 	if len(r.list) > 0 {
 		err = d.c.report(r, d.formats, d.s.err, d.s)
+	}
+	if r.Units.Runaway {
+		return errRunaway
 	}
 	if err != nil {
 		return err

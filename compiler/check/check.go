@@ -48,12 +48,20 @@ func Check(src *load.Sources) (*Config, diag.Report) {
 }
 
 // Count says how many units a repository has and how many of them were evaluated; the others were kept.
-type Count struct{ Units, Evaluated int }
+type Count struct {
+	Units, Evaluated int
+	// Runaway says that an evaluation went beyond its bounds and still goes on. It cannot be ended but with the process.
+	Runaway bool
+}
 
 // Kept is [Check] with results that were kept from earlier builds: a unit that keep has is neither parsed nor
 // evaluated. The report and the configuration are those that Check gives. keep may be nil. The error is that of ctx, or
 // of a file that could not be read.
 func Kept(ctx context.Context, src *load.Sources, keep *Keep) (*Config, diag.Report, Count, error) {
+	return guarded(ctx, src, keep, newGuard())
+}
+
+func guarded(ctx context.Context, src *load.Sources, keep *Keep, g *guard) (*Config, diag.Report, Count, error) {
 	results := make([]*Fragment, len(src.Units))
 	var next, evaluated atomic.Int64
 	one := func(b *bench, i int, locks []lock) *bench {
@@ -67,34 +75,49 @@ func Kept(ctx context.Context, src *load.Sources, keep *Keep) (*Config, diag.Rep
 		b.used++
 		b.locks = locks
 		u, report := src.Parse(src.Units[i])
-		results[i] = b.check(&u, report).fragment()
+		leave := g.enter(i)
+		checked := b.check(&u, report)
+		leave()
+		results[i] = checked.fragment()
 		keep.put(src, &src.Units[i], locks, results[i])
 		return b
 	}
-	var first *bench
-	var locks []lock
-	if len(src.Units) > 0 && src.Units[0].Tenant == "" {
-		// Tenants' units see what the platform locks.
-		first = one(nil, int(next.Add(1))-1, nil)
-		locks = locksOf(results[0])
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var first *bench
+		var locks []lock
+		if len(src.Units) > 0 && src.Units[0].Tenant == "" {
+			// Tenants' units see what the platform locks.
+			first = one(nil, int(next.Add(1))-1, nil)
+			locks = locksOf(results[0])
+		}
+		benches := make(chan *bench, 1)
+		benches <- first
+		var wg sync.WaitGroup
+		for range min(runtime.GOMAXPROCS(0), len(src.Units)-int(next.Load())) {
+			wg.Go(func() {
+				var b *bench
+				select {
+				case b = <-benches:
+				default:
+				}
+				for i := int(next.Add(1)) - 1; i < len(src.Units) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+					b = one(b, i, locks)
+				}
+			})
+		}
+		wg.Wait()
+	}()
+	unit, bound, left := g.watch(ctx, done)
+	count := Count{Units: len(src.Units), Evaluated: int(evaluated.Load()), Runaway: left}
+	if unit >= 0 {
+		var report diag.Report
+		report.Add(runaway(src, &src.Units[unit], bound))
+		return nil, report, count, nil
 	}
-	benches := make(chan *bench, 1)
-	benches <- first
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(src.Units)-int(next.Load())) {
-		wg.Go(func() {
-			var b *bench
-			select {
-			case b = <-benches:
-			default:
-			}
-			for i := int(next.Add(1)) - 1; i < len(src.Units) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				b = one(b, i, locks)
-			}
-		})
-	}
-	wg.Wait()
-	count := Count{Units: len(src.Units), Evaluated: int(evaluated.Load())}
 	if err := errors.Join(ctx.Err(), src.Err()); err != nil {
 		return nil, diag.Report{}, count, err
 	}

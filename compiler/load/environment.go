@@ -446,21 +446,6 @@ func keep(decls []ast.Decl, has func(string) bool) []ast.Decl {
 	return out
 }
 
-// keysOf returns the keys at the top of a file that was not written in CUE.
-func keysOf(f *ast.File) (keys []topKey) {
-	for _, d := range f.Decls {
-		if name, ok := regular(d); ok {
-			at := d.Pos().Offset()
-			keys = append(keys, topKey{name, extent{at, at + len(name)}})
-		} else if fd, ok := d.(*ast.Field); ok {
-			name, _, _ := ast.LabelName(fd.Label)
-			at := d.Pos().Offset()
-			keys = append(keys, topKey{name, extent{at, at + len(name)}})
-		}
-	}
-	return keys
-}
-
 // Given is where an environment says a data path.
 type Given struct {
 	Environment string

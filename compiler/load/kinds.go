@@ -149,19 +149,59 @@ func typo(keys []topKey, t *language.Type) bool {
 	return false
 }
 
-// topKeys returns the keys at the top of a YAML or JSON file, as far as they can be told. It looks at lines that are
-// not indented, and parses what is written otherwise.
+// topKeys returns the keys at the top of a YAML or JSON file, as far as they can be told: also of a file that cannot be
+// parsed, because what is configuration with a fault in it must not be taken for none.
 func topKeys(p string, data []byte) []topKey {
 	if path.Ext(p) != ".json" {
 		if keys, ok := unindented(data); ok {
 			return keys
 		}
 	}
-	f, _, _ := parsePlain(p, data)
-	if f == nil {
-		return nil
+	return inBraces(data)
+}
+
+// inBraces returns the keys of the outermost braces: text, in quotes or not, with a colon after it.
+func inBraces(data []byte) (keys []topKey) {
+	depth := 0
+	var last topKey // the text that may turn out to be a key
+	for i := 0; i < len(data); {
+		switch c := data[i]; {
+		case c == '{' || c == '[':
+			depth++
+			i++
+		case c == '}' || c == ']':
+			depth--
+			i++
+		case c == '"' || c == '\'':
+			from := i
+			for i++; i < len(data) && data[i] != c; i++ {
+				if data[i] == '\\' && c == '"' {
+					i++
+				}
+			}
+			i = min(i+1, len(data))
+			last = topKey{strings.Trim(string(data[from:i]), string(c)), extent{from, i}}
+		case c == ':':
+			if depth == 1 && last.name != "" {
+				keys = append(keys, last)
+			}
+			last = topKey{}
+			i++
+		case c == '#':
+			for i < len(data) && data[i] != '\n' {
+				i++
+			}
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ',':
+			i++
+		default:
+			from := i
+			for i < len(data) && strings.IndexByte(" \t\r\n,:{}[]\"'", data[i]) < 0 {
+				i++
+			}
+			last = topKey{string(data[from:i]), extent{from, i}}
+		}
 	}
-	return keysOf(f)
+	return keys
 }
 
 // unindented returns the keys of a YAML file in block style. It says false where the file begins otherwise.

@@ -218,6 +218,10 @@ func (l *loader) folder(dir string, depth int) error {
 		if name[0] == '.' || name[0] == '_' {
 			continue // Hidden, and as in CUE.
 		}
+		if (e.IsDir() || readable(name)) && !printable(name) {
+			l.report.Add(badName(dir, name))
+			continue
+		}
 		if e.IsDir() {
 			switch {
 			case name == "cue.mod":
@@ -278,6 +282,7 @@ func (l *loader) file(p string, e fs.DirEntry) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
+		l.report.Add(noFile(p)) // Reading a pipe or a device could last for ever.
 		return nil
 	}
 	s := StampOf(info)

@@ -7,6 +7,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/errors"
@@ -29,6 +31,8 @@ const (
 	codeLink      diag.Code = "GWC1012"
 	codeAttribute diag.Code = "GWC1013"
 	codeVendored  diag.Code = "GWC1014"
+	codeNoFile    diag.Code = "GWC1312"
+	codeName      diag.Code = "GWC1313"
 )
 
 // packageName is the package that files of a repository belong to.
@@ -352,6 +356,28 @@ func (l *loader) vendored() error {
 		return nil
 	}
 	return nil
+}
+
+func noFile(p string) diag.Diagnostic {
+	d := whole(codeNoFile, p, fmt.Sprintf("%q is no file, but a pipe, a socket or a device", p))
+	d.Help = []string{"put a file in its place, or give it another ending"}
+	return d
+}
+
+// badName reports a name that a terminal or a log could not show as it is; so it names no place.
+func badName(dir, name string) diag.Diagnostic {
+	return diag.Diagnostic{
+		Code:    codeName,
+		Summary: fmt.Sprintf("name %s in folder %q has characters that cannot be shown", quoted(name), dir),
+		Help:    []string{"rename it: control characters and bytes that are not UTF-8 hide what a file is"},
+	}
+}
+
+// printable reports whether a name shows as it is.
+func printable(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
+	})
 }
 
 func badLink(p string) diag.Diagnostic {
