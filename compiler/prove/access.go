@@ -40,29 +40,30 @@ func (s *search) reach() {
 		if needs("key") && s.m.By(x) != reach.Open || needs("timeout") && s.longest(x) > 0 {
 			continue
 		}
-		report := func(app int, what string) {
-			s.bad(counterexample{
+		shown := func(app int, what string) counterexample {
+			return counterexample{
 				what:    what,
 				at:      func() []diag.Label { return s.m.Grant(x, app) },
 				witness: func() *Witness { return s.request(x, app) },
-			})
+			}
+		}
+		reaches := func(app int) counterexample {
+			return shown(app, fmt.Sprintf("%s reaches %s", s.who(app), s.m.Name(x)))
 		}
 		switch s.m.By(x) {
 		case reach.Open:
 			// Everyone is one caller more; whoever is not to reach it does so without a key.
 			if wrong(reach.Everyone) {
-				report(reach.Everyone, fmt.Sprintf("%s reaches %s", s.who(reach.Everyone), s.m.Name(x)))
+				s.bad(reaches(reach.Everyone))
 			} else if len(list) > 0 && !s.takes(s.callers, reach.Everyone) && !s.takes(only, reach.Everyone) {
-				report(reach.Everyone, fmt.Sprintf("everyone reaches %s without a key, and so does app %q", s.m.Name(x), s.m.App(list[0])))
+				s.bad(shown(reach.Everyone, fmt.Sprintf("everyone reaches %s without a key, and so does app %q", s.m.Name(x), s.m.App(list[0]))))
 			}
 		case reach.Keyed:
-			for _, app := range list {
-				report(app, fmt.Sprintf("%s reaches %s", s.who(app), s.m.Name(x)))
-			}
+			s.many(len(list), func(i int) counterexample { return reaches(list[i]) })
 		default:
 			for _, app := range s.liveFirst(s.m.Apps(x)) {
 				if forbidden[app] {
-					report(app, fmt.Sprintf("%s reaches %s", s.who(app), s.m.Name(x)))
+					s.bad(reaches(app))
 				}
 			}
 		}
@@ -134,11 +135,13 @@ func (s *search) isolation() {
 
 // apartAPIs: no app of one tenant reaches an operation that another owns.
 func (s *search) apartAPIs(tenants []bool) {
-	first := map[int]int{} // the first app of a tenant
+	var callers []int // one app of each tenant, with a key that works where there is one
+	at := map[int]int{}
 	for _, i := range s.liveFirst(all(s.p.Apps)) {
 		t := s.p.Apps[i].Tenant
-		if _, ok := first[t]; !ok && tenants[t] && !s.takes(s.callers, i) {
-			first[t] = i
+		if _, ok := at[t]; !ok && tenants[t] && !s.takes(s.callers, i) {
+			at[t] = len(callers)
+			callers = append(callers, i)
 		}
 	}
 	except := map[string]bool{}
@@ -154,17 +157,22 @@ func (s *search) apartAPIs(tenants []bool) {
 		if api.Owner.Index < 0 || !tenants[api.Owner.Index] {
 			continue
 		}
-		for t := range tenants {
-			app, ok := first[t]
-			if t == api.Owner.Index || !tenants[t] || !ok {
-				continue
+		// All but the owner's.
+		n, own := len(callers), len(callers)
+		if i, ok := at[api.Owner.Index]; ok {
+			n, own = n-1, i
+		}
+		s.many(n, func(i int) counterexample {
+			if i >= own {
+				i++
 			}
-			s.bad(counterexample{
+			app := callers[i]
+			return counterexample{
 				what:    fmt.Sprintf("%s reaches %s of tenant %q", s.who(app), s.m.Name(x), api.Owner.Name),
 				at:      func() []diag.Label { return s.m.Grant(x, app) },
 				witness: func() *Witness { return s.request(x, app) },
-			})
-		}
+			}
+		})
 	}
 }
 

@@ -150,11 +150,11 @@ func (s *search) expiry() {
 					}
 					q := w.Request
 					q.At = end.Unix()
-					q, ok := s.view.As(q, s.m.App(app), k.ID)
+					q, ok := s.view().As(q, s.m.App(app), k.ID)
 					if !ok {
 						return nil
 					}
-					return &Witness{q, s.view.Decide(q)}
+					return &Witness{q, s.view().Decide(q)}
 				},
 			})
 		}

@@ -79,7 +79,7 @@ type Witness struct {
 
 // Prove decides the assertions, in order of name.
 func Prove(in Input) []Result {
-	p := &prover{Input: in, p: in.Program, m: reach.New(in.Program), view: diff.NewView(in.Artifact)}
+	p := &prover{Input: in, p: in.Program, m: reach.New(in.Program)}
 	var list []Result
 	for i := range p.p.Assertions {
 		if a := &p.p.Assertions[i]; in.Only == nil || in.Only(a.Name) {
@@ -93,7 +93,15 @@ type prover struct {
 	Input
 	p    *ir.Program
 	m    *reach.Map
-	view *diff.View
+	seen *diff.View // nil until a witness is looked for
+}
+
+// view is the artifact as witnesses are decided by it.
+func (p *prover) view() *diff.View {
+	if p.seen == nil {
+		p.seen = diff.NewView(p.Artifact)
+	}
+	return p.seen
 }
 
 // counterexample is one way in which an assertion does not hold. What it takes to tell of it is made for the first one
@@ -123,12 +131,20 @@ type search struct {
 const maxMore = 5
 
 func (s *search) bad(c counterexample) {
-	switch s.found++; {
-	case s.found == 1:
-		s.first = &c
-	case len(s.more) < maxMore:
-		s.more = append(s.more, c.what)
+	s.many(1, func(int) counterexample { return c })
+}
+
+// many adds n counterexamples. Those that nobody will read are not made: of a thousand tenants and as many APIs there
+// are a million.
+func (s *search) many(n int, at func(i int) counterexample) {
+	for i := 0; i < n && len(s.more) < maxMore; i++ {
+		if c := at(i); s.first == nil {
+			s.first = &c
+		} else {
+			s.more = append(s.more, c.what)
+		}
 	}
+	s.found += n
 }
 
 func (p *prover) decide(a *ir.Assertion) Result {
@@ -299,7 +315,7 @@ func (p *prover) request(x reach.Subject, app int) *Witness {
 	} else {
 		r := &p.p.Routes[x.Routes[0]]
 		var ok bool
-		if q, ok = p.view.Sample(r.ID, r.Method); !ok {
+		if q, ok = p.view().Sample(r.ID, r.Method); !ok {
 			return nil
 		}
 		if r.Kind == artifact.RouteChat || r.Kind == artifact.RouteMessages {
@@ -322,12 +338,12 @@ func (p *prover) modelsOf(app int) []ir.Ref {
 // as returns the witness of a request with a key of the app that works.
 func (p *prover) as(q diff.Request, app int) *Witness {
 	if app == reach.Everyone {
-		return &Witness{q, p.view.Decide(q)}
+		return &Witness{q, p.view().Decide(q)}
 	}
 	q.App = p.m.App(app)
 	for _, k := range p.m.Keys(app, p.Now) {
-		if with, ok := p.view.As(q, q.App, p.p.Keys[k].ID); ok {
-			return &Witness{with, p.view.Decide(with)}
+		if with, ok := p.view().As(q, q.App, p.p.Keys[k].ID); ok {
+			return &Witness{with, p.view().Decide(with)}
 		}
 	}
 	return &Witness{Request: q}
