@@ -11,11 +11,14 @@ import (
 )
 
 // Places knows where each data path of a unit stands. It is one text of entries in order of their paths, because a
-// large repository has a million of them: as a map of spans they would take a gigabyte, as text they take 60 bytes
+// large repository has a million of them: as a map of spans they would take a gigabyte, as text they take 40 bytes
 // each and none of the garbage collector's time. It is immutable.
+//
+// An entry is how far back the entry of its object begins, 0 for none, then its path, without the object's where there
+// is one, then the place of its key and that of its value.
 type Places struct {
 	Files []string // that entries name by index
-	Text  string   // the entries: the path, the place of its key, the place of its value
+	Text  string   // the entries
 	Index []uint32 // where each entry begins in Text
 }
 
@@ -26,11 +29,22 @@ func newPlaces(m map[string]place) Places {
 		return p
 	}
 	p.Index = make([]uint32, 0, len(m))
-	b := make([]byte, 0, 64*len(m))
+	b := make([]byte, 0, 40*len(m))
+	object, at := "", 0 // the last path of two labels, and where its entry begins
 	for _, path := range slices.Sorted(maps.Keys(m)) {
 		p.Index = append(p.Index, uint32(len(b)))
-		b = binary.AppendUvarint(b, uint64(len(path)))
-		b = append(b, path...)
+		rest, below := strings.CutPrefix(path, object)
+		if below && object != "" {
+			b = binary.AppendUvarint(b, uint64(len(b)-at))
+		} else {
+			rest = path
+			if strings.Count(path, "\x00") == 2 {
+				object, at = path, len(b)
+			}
+			b = append(b, 0)
+		}
+		b = binary.AppendUvarint(b, uint64(len(rest)))
+		b = append(b, rest...)
 		b = p.appendSpan(b, m[path].key)
 		b = p.appendSpan(b, m[path].value)
 	}
@@ -58,30 +72,42 @@ func (p *Places) appendSpan(b []byte, s diag.Span) []byte {
 // find returns the places of a joined data path.
 func (p *Places) find(path string) (place, bool) {
 	i, ok := slices.BinarySearchFunc(p.Index, path, func(at uint32, path string) int {
-		_, entry := p.entry(at)
-		return strings.Compare(entry, path)
+		object, below, _ := p.entry(at)
+		if n := min(len(object), len(path)); object[:n] != path[:n] || n < len(object) {
+			return strings.Compare(object, path)
+		}
+		return strings.Compare(below, path[len(object):])
 	})
 	if !ok {
 		return place{}, false
 	}
-	rest, _ := p.entry(p.Index[i])
+	_, _, rest := p.entry(p.Index[i])
 	key, rest := p.span(rest)
 	value, _ := p.span(rest)
 	return place{key, value}, true
 }
 
-// entry returns the path of the entry that begins somewhere, and what follows it. What does not lie within the text is
-// empty: Places may come from a file.
-func (p *Places) entry(at uint32) (rest, path string) {
-	if int64(at) > int64(len(p.Text)) {
-		return "", ""
+// entry returns the path of the entry that begins somewhere, as that of its object and what is below it, and what
+// follows the path. What does not lie within the text is empty: Places may come from a file.
+func (p *Places) entry(at uint32) (object, below, rest string) {
+	back, below, rest := p.read(at)
+	if back > 0 && back <= uint64(at) {
+		_, object, _ = p.read(at - uint32(back))
 	}
-	rest = p.Text[at:]
+	return object, below, rest
+}
+
+// read returns the parts of an entry as they stand.
+func (p *Places) read(at uint32) (back uint64, path, rest string) {
+	if int64(at) > int64(len(p.Text)) {
+		return 0, "", ""
+	}
+	back, rest = uvarint(p.Text[at:])
 	n, rest := uvarint(rest)
 	if n > uint64(len(rest)) {
-		return "", ""
+		return 0, "", ""
 	}
-	return rest[n:], rest[:n]
+	return back, rest[:n], rest[n:]
 }
 
 func (p *Places) span(rest string) (diag.Span, string) {
@@ -115,7 +141,10 @@ func uvarint(s string) (v uint64, rest string) {
 func (p *Places) heads() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, at := range p.Index {
-			_, path := p.entry(at)
+			back, path, _ := p.read(at)
+			if back > 0 {
+				continue
+			}
 			i := strings.IndexByte(path, 0) + 1
 			if j := strings.IndexByte(path[i:], 0); j >= 0 && i+j+1 < len(path) {
 				continue
