@@ -143,6 +143,7 @@ type API struct {
 	Digest   [32]byte // of the document; see openapi.Document
 	Title    string
 	Version  string
+	Servers  []string // the paths of the document's servers, where each has one: "/v2"
 	Unread   bool
 }
 

@@ -163,7 +163,7 @@ func (l *lowerer) apis() {
 			l.p.APIs = append(l.p.APIs, out)
 			continue
 		}
-		out.Title, out.Version, out.Digest = doc.Title, doc.Version, doc.Digest
+		out.Title, out.Version, out.Digest, out.Servers = doc.Title, doc.Version, doc.Digest, doc.Servers
 		l.p.APIs = append(l.p.APIs, out)
 		l.labels(name, &in, doc)
 		hosts := out.Hosts

@@ -100,6 +100,7 @@ type Document struct {
 	OpenAPI    string // "3.0.3"
 	Title      string
 	Version    string
+	Servers    []string // the paths of its servers, "/v2", if each of them has one; else none
 	Operations []Operation
 	Partial    bool // operations are missing because of faults that were reported
 	// Digest is SHA-256 over the SHA-256 digests of the document's files, its own first, then those that it refers to

@@ -75,6 +75,8 @@ func (r *reader) document() *Document {
 	v := visitor{lib: r.lib, report: r.report, visited: map[*tree][]uint32{}, root: t}
 	v.walk(t, 0, document)
 	r.extensions(0)
+	d.Servers = r.servers()
+	r.leak()
 	r.paths(d)
 	for _, f := range r.folds {
 		if n := 1 + len(f.more); n > 1 {
@@ -367,6 +369,13 @@ func (r *reader) operation(o *Operation, items []item, it item, op int32) {
 		r.ids[o.ID] = *o
 	}
 	r.parameters(o, items, it, op)
+	if body := t.member(op, "requestBody"); body != none && (o.Method == "GET" || o.Method == "HEAD" || o.Method == "TRACE") {
+		r.warn(codeBody, diag.Label{Span: t.keySpan(body)}, fmt.Sprintf("operation %s %s has a request body", o.Method, o.Path),
+			func(n int) string {
+				return fmt.Sprintf("%d operations have a request body that their method gives no meaning", n)
+			},
+			"a body of GET, HEAD or TRACE has no meaning (RFC 9110, section 9.3.1), and servers and proxies may refuse or drop it")
+	}
 }
 
 // parameters compares the parameters of the template with those that are declared.
