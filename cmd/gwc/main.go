@@ -142,7 +142,7 @@ refused (plan --fail-on, test, prove); 4 an artifact is not to be trusted; 64 wr
 	})
 	root.AddCommand(
 		newInit(s), newFmt(s), newVet(s), newTest(s), newFix(s), newBuild(s), newPlan(s), newInspect(s), newTry(s), newRun(s), newServe(s), newMock(s), newModels(s), newKeys(s),
-		newApply(s), newKeygen(s), newSign(s), newVerify(s), newExplain(s), newRules(s), newWaivers(s), newLSP(s), newVersion(s),
+		newApply(s), newKeygen(s), newSign(s), newVerify(s), newExplain(s), newRules(s), newWaivers(s), newLSP(s), newVersion(s), newCompletion(s),
 		newWhoCan(s), newProve(s), newNew(s), newImport(s), newUpgrade(s),
 	)
 	return root
