@@ -11,7 +11,6 @@
 package query
 
 import (
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,15 +77,15 @@ const maxPath = 64
 // maxFields bounds the fields of one outline.
 const maxFields = 1 << 18
 
-// Read returns the outline of a file of CUE. It never fails: what it cannot make sense of it leaves out.
+// Read returns the outline of a file: of CUE, JSON or YAML. It never fails: what it cannot make sense of it leaves out.
 func Read(name string, data []byte) *Outline {
+	if isYAML(name) {
+		return &Outline{Name: name, Data: data, Fields: readYAML(data)}
+	}
 	m := machine{data: data, stop: len(data) + 1}
 	m.run()
 	return &Outline{Name: name, Data: data, Fields: m.fields}
 }
-
-// Is reports whether a file is one that [Read] reads.
-func Is(name string) bool { return path.Ext(name) == ".cue" }
 
 // Cursor is what a place in a file is for: what can be written there.
 type Cursor struct {
@@ -106,8 +105,11 @@ type Cursor struct {
 }
 
 // At returns what an offset of a file is for. It is false in comments, in expressions that are computed, and where
-// nothing of the language can stand.
-func At(data []byte, offset int) (Cursor, bool) {
+// nothing of the language can stand. Of YAML it knows block style.
+func At(name string, data []byte, offset int) (Cursor, bool) {
+	if isYAML(name) {
+		return yamlCursor(data, offset)
+	}
 	m := machine{data: data, stop: offset}
 	m.run()
 	return m.cursor()

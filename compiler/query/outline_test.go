@@ -61,6 +61,58 @@ func TestOutline(t *testing.T) {
 	}
 }
 
+func TestOutlineOfYAML(t *testing.T) {
+	for _, tt := range []struct{ name, src, want string }{
+		{"blocks", "# c\ntenants:\n  acme:\n    owners:\n      - \"@a\"\n      - b # c\n    apps: {}\n", "tenants {}\ntenants.acme {}\ntenants.acme.owners []\ntenants.acme.owners.0 \"@a\"\ntenants.acme.owners.1 \"b\"\ntenants.acme.apps {}\n"},
+		{"lists as deep as their keys, of structs", "l:\n- a: 1\n  b: x\n- a: 2\nm: y\n", "l []\nl.0 {}\nl.0.a \"1\"\nl.0.b \"x\"\nl.1 {}\nl.1.a \"2\"\nm \"y\"\n"},
+		{"flow style, also over lines", "a: {b: [c, \"d,e\"], f: {g: h}}\ni: [\n  j,\n  {k: l}\n]\nm: n\n", "a {}\na.b []\na.b.0 \"c\"\na.b.1 \"d,e\"\na.f {}\na.f.g \"h\"\ni []\ni.0 \"j\"\ni.1 {}\ni.1.k \"l\"\nm \"n\"\n"},
+		{"texts of several lines", "a: |\n  b: c\n\n  d: e\nf: g\n", "a = |\n  b: c\n\n  d: e\nf \"g\"\n"},
+		{"what is not there yet", "a:\n  b:\n  c: \n", "a {}\na.b \na.c \n"},
+		{"brackets that nobody closed", "a: {b: [c\nd: e\n", "a {}\na.b []\na.b.0 \"c\"\na.b.1 \"d\"\na.b.2 \"e\"\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if d := cmp.Diff(tt.want, shown(query.Read("a.yaml", []byte(tt.src)))); d != "" {
+				t.Errorf("mismatch (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestCursorInYAML(t *testing.T) {
+	for _, tt := range []struct{ name, src, want string }{
+		{"a label at the top", "mod|", "label  “mod”"},
+		{"an empty line, by its indentation", "tenants:\n  acme:\n    |\n", "label tenants.acme “”"},
+		{"a label beside another", "tenants:\n  acme:\n    owners: []\n    ap|\n", "label tenants.acme “ap”"},
+		{"a label that has its value", "tenants:\n  ac|me:\n", "label tenants “acme”"},
+		{"a value", "apis:\n  a:\n    upstream: pe|t\n", "value apis.a.upstream “pet”"},
+		{"a value that is not there yet", "apis:\n  a:\n    upstream: |\n", "value apis.a.upstream “”"},
+		{"a value in quotes", "apis:\n  a:\n    upstream: \"|\"\n", "value apis.a.upstream “\"\"” quoted"},
+		{"an element", "models:\n- a\n- |\n", "value models.1 “”"},
+		{"a key in an element", "targets:\n- provider: x\n  mo|\n", "label targets.0 “mo”"},
+		{"a comment", "a: b # |\n", "none"},
+		{"flow style", "a: {b: |}\n", "none"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before, after, _ := strings.Cut(tt.src, "|")
+			c, ok := query.At("a.yaml", []byte(before+after), len(before))
+			got := "none"
+			if ok {
+				what := "value"
+				if c.Label {
+					what = "label"
+				}
+				got = fmt.Sprintf("%s %s “%s”", what, strings.Join(c.Path, "."), (before + after)[c.Token.Start:c.Token.End])
+				if c.Quoted {
+					got += " quoted"
+				}
+			}
+			if got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestCursor has the cursor at each "|".
 func TestCursor(t *testing.T) {
 	for _, tt := range []struct{ name, src, want string }{
@@ -92,7 +144,7 @@ func TestCursor(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before, after, _ := strings.Cut(tt.src, "|")
-			c, ok := query.At([]byte(before+after), len(before))
+			c, ok := query.At("a.cue", []byte(before+after), len(before))
 			got := "none"
 			if ok {
 				what := "value"
@@ -133,25 +185,34 @@ func FuzzOutline(f *testing.F) {
 	for _, s := range []string{"a: \"\\(b: \"\\(c)\")\"", "[[[{{{(((", "a: [string]: [b]: c: {", "\"\\( }", "let a = {b: 1}", "a: b: c: }}} ]]]"} {
 		f.Add([]byte(s), len(s)-1)
 	}
+	for _, s := range []string{"tenants:\n  a:\n    owners: [\"@a\", b]\n    apps:\n    - x: {y: 1}\n", "a: |\n  b: c\nd:\n- - e: f\n", "a: {b: [c, {d: e}\nf: g"} {
+		f.Add([]byte(s), len(s)/2)
+	}
 	f.Fuzz(func(t *testing.T, data []byte, at int) {
 		if len(data) > 1<<16 {
 			return
 		}
-		o := query.Read("a.cue", data)
-		for i, d := range o.Fields {
-			for _, e := range []query.Extent{d.Label, d.Value} {
-				if e.Start < 0 || e.End < e.Start || e.End > len(data) {
-					t.Fatalf("field %v has the extent %v in %d bytes", d.Path, e, len(data))
-				}
-			}
-			if d.Parent >= i {
-				t.Fatalf("field %v has a parent behind it", d.Path)
-			}
-		}
-		at = max(0, min(at, len(data)))
-		o.Find(at)
-		if c, ok := query.At(data, at); ok && (c.Token.Start > at || c.Token.End < at || c.Token.End > len(data)) {
-			t.Fatalf("a cursor at %d replaces %v", at, c.Token)
+		for _, name := range []string{"a.cue", "a.yaml"} {
+			hold(t, name, data, at)
 		}
 	})
+}
+
+func hold(t *testing.T, name string, data []byte, at int) {
+	o := query.Read(name, data)
+	for i, d := range o.Fields {
+		for _, e := range []query.Extent{d.Label, d.Value} {
+			if e.Start < 0 || e.End < e.Start || e.End > len(data) {
+				t.Fatalf("field %v has the extent %v in %d bytes", d.Path, e, len(data))
+			}
+		}
+		if d.Parent >= i {
+			t.Fatalf("field %v has a parent behind it", d.Path)
+		}
+	}
+	at = max(0, min(at, len(data)))
+	o.Find(at)
+	if c, ok := query.At(name, data, at); ok && (c.Token.Start > at || c.Token.End < at || c.Token.End > len(data)) {
+		t.Fatalf("a cursor at %d replaces %v", at, c.Token)
+	}
 }

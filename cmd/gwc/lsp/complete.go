@@ -20,7 +20,7 @@ func (v *view) complete(p documentParams) (any, error) {
 		return list, nil
 	}
 	offset := v.text.offset(p.Position)
-	cur, ok := query.At(v.text.data, offset)
+	cur, ok := query.At(v.name, v.text.data, offset)
 	if !ok {
 		return list, nil
 	}

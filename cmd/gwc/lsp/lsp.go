@@ -89,6 +89,7 @@ type server struct {
 	utf8     bool // columns count bytes
 	watches  bool // the client watches files if it is asked to
 	calls    int  // requests sent to the client
+	opens    int  // buffers that were opened
 	sessions map[string]*session
 	buffers  map[string]*buffer // by path
 }

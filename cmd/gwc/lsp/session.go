@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ type buffer struct {
 	version int
 	text    *text
 	root    string // of its repository; "": in none
+	opened  int    // counts buffers that were opened
 }
 
 // session is one repository.
@@ -46,6 +48,7 @@ type session struct {
 	version   map[string]int               // of the buffers that result was made from, by file
 	program   *ir.Program                  // the last that there was
 	outlines  map[string]*query.Outline    // of the files on disk and the buffers, as of result
+	others    map[string]load.Digest       // YAML and JSON files that are not configuration
 	good      map[string]*query.Outline    // of buffers: the last outline of a text that parsed
 	values    map[string]*unitValues       // by tenant, of units that were asked for
 	read      map[string]*openapi.Document // documents that were asked for, by file
@@ -142,6 +145,8 @@ func (s *server) opened(uri string, version int, content string) {
 	}
 	b := &buffer{uri: uri, path: path, version: version, text: newText([]byte(content), s.utf8)}
 	s.buffers[path] = b
+	s.opens++
+	b.opened = s.opens
 	b.root = s.rootOf(path)
 	s.build(s.session(b.root), 0)
 }
@@ -235,21 +240,36 @@ func (s *server) begin(now time.Time) {
 				version[x.name(b.path)] = b.version
 			}
 		}
+		env := s.environment(x)
 		ctx, cancel := context.WithCancel(s.ctx)
 		x.due, x.running, x.stale, x.stop = time.Time{}, true, false, cancel
 		s.building++
 		go func() {
 			defer cancel()
 			b := &built{session: x, version: version}
-			b.result, b.err = x.compile(ctx, files, s.options.Now())
+			b.result, b.err = x.compile(ctx, files, env, s.options.Now())
 			s.built <- b
 		}()
 	}
 }
 
+// environment returns the environment that a repository is built in: that of the overlay that was opened last, because
+// overlays of others are not looked at; without one, none.
+func (s *server) environment(x *session) string {
+	env, last := "", 0
+	for _, b := range s.buffers {
+		if b.root == x.root && b.opened > last {
+			if e, ok := load.EnvironmentOf(x.name(b.path)); ok {
+				env, last = e, b.opened
+			}
+		}
+	}
+	return env
+}
+
 // compile builds the repository with buffers in the place of files. It touches nothing of the session but what never
 // changes and the memory of builds, which is safe for concurrent use.
-func (x *session) compile(ctx context.Context, files map[string][]byte, now time.Time) (res *compiler.Result, err error) {
+func (x *session) compile(ctx context.Context, files map[string][]byte, env string, now time.Time) (res *compiler.Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("a bug in gwc: %v", r)
@@ -260,7 +280,7 @@ func (x *session) compile(ctx context.Context, files map[string][]byte, now time
 		return nil, err
 	}
 	return compiler.Build(ctx, compiler.Options{
-		FS: overlay.FS{FS: root, Files: files}, Now: now, StopAfter: "table", Tool: release.Tool, Memory: &x.memory,
+		FS: overlay.FS{FS: root, Files: files}, Now: now, StopAfter: "table", Tool: release.Tool, Memory: &x.memory, Environment: env, Tests: true,
 	})
 }
 
@@ -294,7 +314,8 @@ func (s *server) finish(b *built) {
 
 // take keeps a result, and what was made of the one before where the file is the same.
 func (x *session) take(b *built) {
-	old, before := x.outlines, x.result
+	old, before, others := x.outlines, x.result, x.others
+	x.others = map[string]load.Digest{}
 	x.result, x.version = b.result, b.version
 	if b.result.Program != nil {
 		x.program = b.result.Program
@@ -302,9 +323,6 @@ func (x *session) take(b *built) {
 	src := b.result.Sources
 	x.outlines = make(map[string]*query.Outline, len(old))
 	for name := range src.Paths() {
-		if !query.Is(name) {
-			continue
-		}
 		if o := old[name]; o != nil {
 			was, _ := before.Sources.Digest(name)
 			if is, ok := src.Digest(name); ok && is == was {
@@ -312,8 +330,23 @@ func (x *session) take(b *built) {
 				continue
 			}
 		}
-		if data, ok := src.Data(name); ok {
+		digest, _ := src.Digest(name)
+		if path.Ext(name) != ".cue" && (!mayConfigure(name) || others[name] == digest) {
+			if others[name] == digest {
+				x.others[name] = digest
+			}
+			continue
+		}
+		if data, ok := src.Data(name); ok && load.Configuration(name, data) {
 			x.outlines[name] = query.Read(name, data)
+		} else if ok {
+			x.others[name] = digest
 		}
 	}
+}
+
+// mayConfigure reports whether a YAML or JSON file may be configuration, by its name: documents need not be read for it.
+func mayConfigure(name string) bool {
+	stem := strings.TrimSuffix(path.Base(name), path.Ext(name))
+	return stem != "openapi" && stem != "swagger" && !strings.HasSuffix(stem, ".openapi") && !strings.HasSuffix(stem, ".swagger")
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"iter"
 	"maps"
+	"path"
 
 	"github.com/gwc-dev/gwc/compiler/check"
 	"github.com/gwc-dev/gwc/compiler/load"
@@ -36,10 +37,10 @@ func (s *server) view(uri string) (*view, bool) {
 		v.name = x.name(v.path)
 		maps.Copy(v.repo, x.outlines)
 		for _, b := range s.buffers {
-			if b.root != x.root || !query.Is(b.path) {
+			name := x.name(b.path)
+			if b.root != x.root || !load.Configuration(name, b.text.data) {
 				continue
 			}
-			name := x.name(b.path)
 			o := x.outlines[name]
 			if o == nil || !bytes.Equal(o.Data, b.text.data) {
 				o = query.Read(name, b.text.data)
@@ -47,7 +48,7 @@ func (s *server) view(uri string) (*view, bool) {
 			if b.path == v.path {
 				v.outline = o
 			}
-			if len(load.Syntax(name, b.text.data)) == 0 {
+			if load.Parses(name, b.text.data) {
 				x.good[name] = o
 			} else {
 				v.torn = true
@@ -58,7 +59,7 @@ func (s *server) view(uri string) (*view, bool) {
 			v.repo[name] = o
 		}
 	}
-	if v.outline == nil && query.Is(v.path) {
+	if v.outline == nil && path.Ext(v.path) == ".cue" {
 		v.outline = query.Read(v.name, v.text.data)
 	}
 	return v, true
