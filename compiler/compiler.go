@@ -63,6 +63,8 @@ type Options struct {
 	Environment string
 	// Tests says that the repository's tests are checked too.
 	Tests bool
+	// Rehearsal says that they are wanted as well: Result.Tests.
+	Rehearsal bool
 	// Memory keeps them in memory for the next build of this process, before Cache is asked. It may be nil.
 	Memory *cache.Memory
 	// Documents keeps parsed OpenAPI files for the next build. It may be nil.
@@ -74,7 +76,7 @@ type Result struct {
 	Report   diag.Report
 	Sources  *load.Sources
 	Program  *ir.Program
-	Tests    []script.Test      // nil where one of them is wrong
+	Tests    []script.Test      // where they are wanted; nil where one of them is wrong
 	Artifact *artifact.Artifact // nil where the report has an error
 	Bytes    []byte
 	Timings  []Timing // of the stages that ran, in order
@@ -179,12 +181,7 @@ var stages = []stage{
 		b.program, r = link.Link(b.program)
 		return r, nil
 	}, func(b *build) bool { return b.program != nil }},
-	{"tests", "gwc_build_tests_seconds", func(b *build) (r diag.Report, err error) {
-		if b.tests, r, err = check.Tests(b.ctx, b.sources); err == nil && !r.Failed() && !b.failed {
-			r.Merge(link.Tests(b.program, b.tests)) // Names that are wrong in the configuration were reported there.
-		}
-		return r, err
-	}, func(b *build) bool { return b.options.Tests && b.sources != nil }},
+	{"tests", "gwc_build_tests_seconds", judgeTests, func(b *build) bool { return (b.options.Tests || b.options.Rehearsal) && b.sources != nil }},
 	{"lint", "gwc_build_lint_seconds", func(b *build) (diag.Report, error) {
 		return lint.Lint(b.program, b.options.Now), nil
 	}, func(b *build) bool { return b.program != nil }},

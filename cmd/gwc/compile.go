@@ -102,6 +102,7 @@ type compiling struct {
 	every     bool           // without --env every environment is checked
 	flags     *pflag.FlagSet // that were bound; nil in commands with formats of their own
 	tests     bool           // tests are checked too
+	rehearsal bool           // tests are wanted
 	actions   bool           // the command reports to GitHub Actions where it runs there
 
 	noCache bool
@@ -248,7 +249,7 @@ func (c *compiling) compileOne(ctx context.Context, now time.Time, stopAfter str
 	ctx, stop := serve.Signals(ctx)
 	defer stop()
 	res, err := compiler.Build(ctx, compiler.Options{
-		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(), Memory: c.memory, Environment: c.env, Tests: c.tests,
+		FS: c.files, Dir: root, Now: now, StopAfter: stopAfter, Tool: release.Tool, Documents: &c.documents, Cache: c.results(), Memory: c.memory, Environment: c.env, Tests: c.tests, Rehearsal: c.rehearsal,
 	})
 	c.endCache()
 	var path *fs.PathError

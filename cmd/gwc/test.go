@@ -24,7 +24,7 @@ import (
 const codeTestFailed diag.Code = "GWC1430"
 
 func newTest(s streams) *cobra.Command {
-	c := compiling{actions: true, tests: true}
+	c := compiling{actions: true, rehearsal: true}
 	var run, junit, cover string
 	var verbose, asJSON bool
 	cmd := &cobra.Command{

@@ -258,7 +258,7 @@ func (l *loader) folder(dir string, depth int) error {
 // hides reports whether a link stands for a folder in which somebody expects files to be read. Of one that leads out of
 // the repository nobody can tell.
 func (l *loader) hides(p string) bool {
-	if top, _, _ := strings.Cut(p, "/"); top != "platform" && top != "tenants" {
+	if top, _, _ := strings.Cut(p, "/"); top != "platform" && top != "tenants" && top != "tests" {
 		return false
 	}
 	info, err := fs.Stat(l.fsys, p)

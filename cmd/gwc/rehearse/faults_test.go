@@ -37,7 +37,7 @@ func quickstart(t *testing.T) fstest.MapFS {
 // the failures, or "".
 func verdict(t *testing.T, fsys fs.FS) (string, []string, *rehearse.Coverage) {
 	t.Helper()
-	res, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Tool: "test", Tests: true})
+	res, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Tool: "test", Rehearsal: true})
 	if err != nil {
 		t.Fatal(err)
 	}

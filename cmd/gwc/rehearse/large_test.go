@@ -25,7 +25,7 @@ tests: one: {request: path: "/api-%06[1]d/v1/none", expect: answer: status: 401 
 tests: two: {request: path: "/v1/models", expect: answer: status: 401 | 404}
 `, 10*i)}
 	}
-	res, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Tool: "test", Tests: true})
+	res, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Tool: "test", Rehearsal: true})
 	if err != nil || res.Bytes == nil {
 		b.Fatal(err, res.Report.All()[:1])
 	}

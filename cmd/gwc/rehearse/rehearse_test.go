@@ -57,7 +57,7 @@ func runIn(t testing.TB, files map[string]string, o rehearse.Options) ([]string,
 	for name, text := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(text)}
 	}
-	res, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Tool: "test", Tests: true})
+	res, err := compiler.Build(context.Background(), compiler.Options{FS: fsys, Tool: "test", Rehearsal: true})
 	if err != nil {
 		t.Fatal(err)
 	}
