@@ -128,6 +128,11 @@ func TestOddEntries(t *testing.T) {
 		{"a capability that an entry gives back", `models: m: {targets: [{provider: "openai", model: "o3-mini"}], capabilities: ["vision"]}
 			catalogue: "openai/o3-mini": has: ["vision"]`, nil},
 		{"a capability of which nobody knows anything", `models: m: {targets: [{provider: "openai", model: "gpt-5-mini"}], capabilities: ["streaming", "parallelTools"]}`, nil},
+		{"a model that the catalogue calls deprecated", `models: m: targets: [{provider: "claude", model: "claude-3-opus-20240229"}]`, []string{"GWC2207"}},
+		{"an entry with a price does not hide that", `models: m: targets: [{provider: "claude", model: "claude-3-opus-20240229"}]
+			catalogue: "claude/claude-3-opus-20240229": price: {input: "14", output: "70"}`, []string{"GWC2207"}},
+		{"an entry that says since when, and the day has not come", `models: m: targets: [{provider: "claude", model: "claude-3-opus-20240229"}]
+			catalogue: "claude/claude-3-opus-20240229": deprecated: "2027-06-01"`, nil},
 		{"a tier that names nothing repeats the price", `models: m: targets: [{provider: "openai", model: "gpt-5-mini", price: {input: "0.2", output: "1", tiers: [{input: "0.3"}]}}]`, []string{"GWC6005"}},
 		{"an empty price", `models: m: targets: [{provider: "openai", model: "gpt-5-mini", price: {}}]`, []string{"GWC6004"}},
 		{"a price in another currency", `models: m: targets: [{provider: "openai", model: "gpt-5-mini", price: {currency: "EUR", input: "0.2", output: "1"}}]`, []string{"GWC1010"}},

@@ -20,6 +20,8 @@ const (
 	codeOutputLimit diag.Code = "GWC2206" // maxTokens is more than a target can give
 	codeBothWays    diag.Code = "GWC2210" // an entry has and lacks one capability
 	codeVendor      diag.Code = "GWC2211" // a provider names a vendor that the catalogue does not have
+	codeOthersEntry diag.Code = "GWC2212" // an entry in the folder of a tenant whose provider it is not
+	codeOthersPrice diag.Code = "GWC6013" // a price in the folder of a tenant whose provider it is not
 	codeHalfPrice   diag.Code = "GWC6004" // a price that leaves out what every answer has
 	codeTierTwice   diag.Code = "GWC6005" // a tier that stands twice, or is no tier
 )
@@ -38,6 +40,7 @@ func (l *linker) catalogue() {
 				continue
 			}
 			t.Known = l.known(m, t, j)
+			l.ownPrice(m, j)
 			l.capable(m, t, j)
 			l.longEnough(m, t, j)
 		}
@@ -173,9 +176,6 @@ func (l *linker) entry(own *ir.Facts, shipped *catalogue.Entry, depth int) (*cat
 	if own.Deprecated != "" || own.Retires != "" {
 		e.Deprecated, e.Retires, e.Replacement = own.Deprecated, own.Retires, own.Replacement
 	}
-	if own.Deprecated == "" && own.Retires == "" && e.Status == "deprecated" {
-		e.Status = "" // who writes an entry for it knows
-	}
 	return &e, at
 }
 
@@ -213,6 +213,7 @@ func (l *linker) entries() {
 			}
 			l.report.Add(d)
 		}
+		l.ownEntry(f.Name, provider)
 		if f.Like != "" {
 			l.like(f, at("like"))
 		}
@@ -224,6 +225,56 @@ func (l *linker) entries() {
 		}
 		l.price(f.Price, at("price")...)
 	}
+}
+
+// tenantOf returns the tenant in whose folder a definition stands, "" for the platform's files.
+func (l *linker) tenantOf(path ...string) string {
+	below, ok := strings.CutPrefix(l.p.Places.Key(path...).File, "tenants/")
+	folder, _, deeper := strings.Cut(below, "/")
+	if !ok || !deeper {
+		return ""
+	}
+	return folder
+}
+
+// ownEntry finds an entry in a tenant's folder on a model that is not at a provider of that tenant's: what it says would
+// hold for everybody, and that tenant's reviewers alone have seen it.
+func (l *linker) ownEntry(name, provider string) {
+	folder := l.tenantOf("catalogue", name)
+	if folder == "" || l.p.Withheld.Has("providers", provider) {
+		return
+	}
+	if index(l.p.Providers, provider, providerName) != ir.Unresolved && l.tenantOf("providers", provider) == folder {
+		return
+	}
+	l.report.Add(diag.Diagnostic{Code: codeOthersEntry, Severity: diag.Error, Path: []string{"catalogue", name},
+		Summary: fmt.Sprintf("catalogue entry %q stands in the folder of tenant %q, whose provider %q is not", name, folder, provider),
+		Primary: diag.Label{Span: l.p.Places.Key("catalogue", name)},
+		Notes:   []string{"limits and prices of an entry hold for the models of every tenant"},
+		Help:    []string{"move it to the platform's files"}})
+}
+
+// ownPrice finds a price in a tenant's folder for a target at a provider that is not that tenant's: who pays the vendor
+// says what a call costs.
+func (l *linker) ownPrice(m *ir.Model, at int) {
+	t := &m.Targets[at]
+	if t.Price == nil && m.Price == nil {
+		return
+	}
+	folder := l.tenantOf("models", m.Name)
+	if folder == "" || l.tenantOf("providers", t.Provider.Name) == folder {
+		return
+	}
+	path := []string{"models", m.Name, "price"}
+	if t.Price != nil {
+		path = []string{"models", m.Name, "targets", strconv.Itoa(at), "price"}
+	}
+	l.report.Add(diag.Diagnostic{Code: codeOthersPrice, Severity: diag.Error, Path: path,
+		Summary:   fmt.Sprintf("tenant %q says what provider %q costs, which is not its own", folder, t.Provider.Name),
+		Primary:   diag.Label{Span: l.p.Places.Value(path...)},
+		Secondary: []diag.Label{{Span: l.p.Places.Key("providers", t.Provider.Name), Text: "the provider is defined here"}},
+		Notes:     []string{"a price that is too low lets calls pass every budget"},
+		Help:      []string{fmt.Sprintf("leave it out, or have the platform say it: catalogue: %q: price: {…}", t.Provider.Name+"/"+t.Model)}})
 }
 
 // someProvider reports whether a name is that of a provider of the repository or of the shipped catalogue.
