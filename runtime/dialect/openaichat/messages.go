@@ -14,7 +14,8 @@ func (d *decoder) messages() {
 		d.WrongTypeHere("an array of objects")
 	}
 	n := 0
-	for ok := d.Array(); ok && d.More(); n++ {
+	for ok := d.Array(); ok && d.More(); {
+		n++
 		d.message()
 	}
 	if n == 0 {
@@ -123,7 +124,8 @@ func (d *decoder) content(raw []byte, where holder, parts []dialect.Part) []dial
 		return parts
 	}
 	n := 0
-	for ok := d.ArrayIn("content", raw); ok && d.More(); n++ {
+	for ok := d.ArrayIn("content", raw); ok && d.More(); {
+		n++
 		if p, ok := d.part(where); ok {
 			parts = append(parts, p)
 		}
