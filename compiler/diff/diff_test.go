@@ -528,6 +528,29 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	}
 }
 
+// TestSecretsInDocumentsAreBlanked plants credentials where the text of a change repeats the document.
+func TestSecretsInDocumentsAreBlanked(t *testing.T) {
+	base := build(t, repository)
+	for name, secret := range map[string]string{
+		"an OpenAI key": "sk-" + "proj-abcdefgh12345678", "a key of gwc": "gwc_" + strings.Repeat("a1", 20), "a token of GitHub": "ghp_" + strings.Repeat("A1", 18),
+		"a token": "eyJhbGciOiJIUzI1NiJ9." + "eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "a key of AWS": "AKIA" + "ABCDEFGHIJKLMNOP", "a header": "Bearer " + strings.Repeat("abc123", 4),
+	} {
+		m := map[string]string{}
+		for k, v := range repository {
+			m[k] = strings.Replace(v, "note: {type: string}", fmt.Sprintf("note: {type: string, enum: [%q]}", secret), 1)
+		}
+		target := build(t, m)
+		for _, list := range [][]diff.Change{diff.Compare(base, target), diff.Compare(target, base)} {
+			if len(list) == 0 {
+				t.Errorf("%s: nothing changes", name)
+			}
+			if text := fmt.Sprintf("%+v", list); strings.Contains(text, secret) {
+				t.Errorf("%s is in a change:\n%s", name, text)
+			}
+		}
+	}
+}
+
 func TestNothingChangesWithComments(t *testing.T) {
 	m := map[string]string{}
 	for k, v := range repository {

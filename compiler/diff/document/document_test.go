@@ -159,6 +159,29 @@ func TestPlacesOfJSONAndOfOtherFiles(t *testing.T) {
 	}
 }
 
+// TestSchemasThatLeadToThemselves: what has no end is compared all the same.
+func TestSchemasThatLeadToThemselves(t *testing.T) {
+	tree := func(schemas string) Side {
+		return one(strings.Replace(shop[:strings.Index(shop, "components:")], "#/components/schemas/Order", "#/components/schemas/Tree", -1) + "components:\n  schemas:\n" + schemas)
+	}
+	for _, tt := range []struct{ name, from, to, want string }{
+		{"a tree", "    Tree: {type: object, properties: {n: {type: integer}, below: {type: array, items: {$ref: '#/components/schemas/Tree'}}}}\n",
+			"    Tree: {type: object, properties: {n: {type: string}, below: {type: array, items: {$ref: '#/components/schemas/Tree'}}}}\n", "response-property-type-changed"},
+		{"two that hold each other", "    Tree: {type: object, properties: {leaf: {$ref: '#/components/schemas/Leaf'}}}\n    Leaf: {type: object, properties: {n: {type: integer}, tree: {$ref: '#/components/schemas/Tree'}}}\n",
+			"    Tree: {type: object, properties: {leaf: {$ref: '#/components/schemas/Leaf'}}}\n    Leaf: {type: object, properties: {n: {type: string}, tree: {$ref: '#/components/schemas/Tree'}}}\n", "response-property-type-changed"},
+		{"one that is all of itself", "    Tree: {allOf: [{$ref: '#/components/schemas/Tree'}], type: object}\n", "    Tree: {allOf: [{$ref: '#/components/schemas/Tree'}], type: string}\n", ""},
+		{"one that is itself", "    Tree: {$ref: '#/components/schemas/Tree'}\n", "    Tree: {type: object}\n", ""},
+		{"one that is not itself", "    Tree: {not: {$ref: '#/components/schemas/Tree'}, type: object}\n", "    Tree: {not: {$ref: '#/components/schemas/Tree'}, type: string}\n", ""},
+		{"a deep one", "    Tree: " + strings.Repeat("{type: object, properties: {a: ", 200) + "{type: integer}" + strings.Repeat("}}", 200) + "\n",
+			"    Tree: " + strings.Repeat("{type: object, properties: {a: ", 200) + "{type: string}" + strings.Repeat("}}", 200) + "\n", "response-property-type-changed"},
+	} {
+		list, p := Compare(tree(tt.from), tree(tt.to))
+		if got := lines(list, p); tt.want != "" && !strings.Contains(got, tt.want) || got == "" {
+			t.Errorf("%s: got %q, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 // TestRealDocuments compares each document of the corpora with itself.
 func TestRealDocuments(t *testing.T) {
 	dir := os.Getenv("GWC_CORPORA")
@@ -195,4 +218,30 @@ func TestRealDocuments(t *testing.T) {
 	if n == 0 {
 		t.Skip("no recorded document is there")
 	}
+}
+
+func FuzzCompare(f *testing.F) {
+	f.Add([]byte(shop), []byte(strings.Replace(shop, "maximum: 100", "maximum: 50", 1)))
+	f.Add([]byte(shop), []byte(strings.Replace(shop, "type: object", "allOf: [{$ref: '#/components/schemas/Order'}]", 1)))
+	f.Add([]byte(`{"openapi":"3.1.0","info":{"title":"x","version":"1"},"paths":{"/x":{"get":{"parameters":[{}]}}}}`), []byte(shop))
+	f.Fuzz(func(t *testing.T, x, y []byte) {
+		if len(x)+len(y) > 20_000 {
+			return
+		}
+		list, p := Compare(one(string(x)), one(string(y)))
+		if p != nil && (len(list) > 0 || p.Why == "") {
+			t.Errorf("a problem without a reason, or beside findings: %+v", p)
+		}
+		for _, f := range list {
+			if f.Text == "" || f.Check == "" || len(f.Operations) == 0 {
+				t.Errorf("a finding that says nothing: %+v", f)
+			}
+		}
+		if d := cmp.Diff(lines(list, p), lines(Compare(one(string(x)), one(string(y))))); d != "" {
+			t.Errorf("two runs differ\n%s", d)
+		}
+		if same, p := Compare(one(string(x)), one(string(x))); p == nil && len(same) > 0 {
+			t.Errorf("a document differs from itself: %s", lines(same, nil))
+		}
+	})
 }
