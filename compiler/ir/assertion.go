@@ -112,6 +112,11 @@ func (c Caller) App(tenant, app string) bool {
 	return c.tenant != "" && !c.Everyone() && glob(c.tenant, tenant) && glob(c.app, app)
 }
 
+// Tenant reports whether the pattern takes a tenant as a whole.
+func (c Caller) Tenant(name string) bool {
+	return c.tenant != "" && !c.Everyone() && c.app == "*" && glob(c.tenant, name)
+}
+
 // Everyone reports whether the pattern takes callers without a key.
 func (c Caller) Everyone() bool { return c.tenant == Everyone && c.app == "*" }
 

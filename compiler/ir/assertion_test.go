@@ -83,3 +83,11 @@ func FuzzGlob(f *testing.F) {
 }
 
 func isText(s string) bool { return strings.ToValidUTF8(s, "") == s }
+
+func TestAPatternOfAnAppIsNotItsTenant(t *testing.T) {
+	for pattern, want := range map[string]bool{"acme": true, "ac*": true, "acme/*": true, "acme/web": false, "shop": false, "everyone": false} {
+		if c, _ := ParseCaller(pattern); c.Tenant("acme") != want {
+			t.Errorf("%q takes tenant acme: %v, want %v", pattern, !want, want)
+		}
+	}
+}

@@ -110,7 +110,7 @@ func (s *search) isolation() {
 	var names []string
 	patterns := callers(s.a.Apps...)
 	for i := range s.p.Tenants {
-		if name := s.p.Tenants[i].Name; slices.ContainsFunc(patterns, func(c ir.Caller) bool { return c.App(name, "") || c.App(name, "x") }) {
+		if name := s.p.Tenants[i].Name; slices.ContainsFunc(patterns, func(c ir.Caller) bool { return c.Tenant(name) }) {
 			tenants[i] = true
 			names = append(names, name)
 		}
