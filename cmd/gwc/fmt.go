@@ -33,10 +33,10 @@ func newFmt(s streams) *cobra.Command {
 	var f formatting
 	cmd := &cobra.Command{
 		Use:   "fmt [PATHS]",
-		Short: "Format CUE files",
-		Long: `fmt formats CUE files: those of the repository, or of PATHS, which are files, folders, or - for stdin. It prints them
-to stdout; -w writes them back, --check names those that are not formatted and exits with 1, --diff prints what would
-change. YAML and JSON files belong to others, and stay as they are.
+		Short: "Format the files of the configuration",
+		Long: `fmt formats configuration in CUE, YAML and JSON: that of the repository, or of PATHS, which are files, folders, or - for
+CUE on stdin. It prints it to stdout; -w writes it back, --check names the files that are not formatted and exits with 1,
+--diff prints what would change. Other YAML and JSON files, such as OpenAPI documents, stay as they are.
 
 Only white space and commas change and imports are sorted, which is checked of every file; comments are kept. A file
 that is formatted already is not touched.`,
@@ -107,7 +107,7 @@ func (r *formatRun) verdict(f *formatting) error {
 
 // file formats one file and does with it what the flags say. Where to is empty there is nothing to write back to.
 func (f *formatting) file(r *formatRun, name, to string, src []byte) error {
-	out, err := formatCUE(name, src)
+	out, err := formatFile(name, src)
 	switch {
 	case errors.Is(err, errUnfaithful):
 		r.bug = true
@@ -146,7 +146,7 @@ func (f *formatting) file(r *formatRun, name, to string, src []byte) error {
 	return nil
 }
 
-// names returns the CUE files of paths, or of the repository, as the loader finds them: without hidden files and
+// names returns the files of paths that hold configuration, or of the repository, as the loader finds them: without hidden files and
 // folders, what is vendored, and other modules.
 func (f *formatting) names(args []string) ([]string, error) {
 	if len(args) == 0 {
@@ -170,8 +170,8 @@ func (f *formatting) names(args []string) ([]string, error) {
 			return nil, usage("cannot format %s: %v", top, cause(err))
 		}
 		if !info.IsDir() {
-			if filepath.Ext(top) != ".cue" {
-				return nil, usage("cannot format %s: it is not a CUE file", top)
+			if filepath.Ext(top) != ".cue" && !f.configuration(top) {
+				return nil, usage("cannot format %s: it is neither CUE nor configuration in YAML or JSON", top)
 			}
 			out = append(out, filepath.Clean(top))
 			continue
@@ -183,7 +183,7 @@ func (f *formatting) names(args []string) ([]string, error) {
 			case p == top:
 			case e.IsDir() && (ignored(e.Name()) || e.Name() == "cue.mod" || another(p)):
 				return filepath.SkipDir
-			case e.Type().IsRegular() && !ignored(e.Name()) && filepath.Ext(p) == ".cue":
+			case e.Type().IsRegular() && !ignored(e.Name()) && (filepath.Ext(p) == ".cue" || f.configuration(p)):
 				out = append(out, filepath.Clean(p))
 			}
 			return nil
@@ -194,6 +194,33 @@ func (f *formatting) names(args []string) ([]string, error) {
 	}
 	slices.Sort(out)
 	return slices.Compact(out), nil
+}
+
+// configuration reports whether a YAML or JSON file is configuration: others stay as they are, such as documents.
+func (f *formatting) configuration(p string) bool {
+	switch filepath.Ext(p) {
+	case ".yaml", ".yml", ".json":
+	default:
+		return false
+	}
+	root, err := f.root()
+	if err != nil {
+		return false
+	}
+	root, err = filepath.Abs(root)
+	if err != nil {
+		return false
+	}
+	abs, err := filepath.Abs(p)
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(root, abs)
+	if err != nil {
+		return false
+	}
+	data, err := os.ReadFile(p)
+	return err == nil && load.Configuration(filepath.ToSlash(rel), data)
 }
 
 // another reports whether a folder below the repository is a module of its own.

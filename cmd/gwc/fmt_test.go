@@ -54,3 +54,45 @@ func TestFormatRefusesWhatItWouldChange(t *testing.T) {
 		t.Errorf("the error is %.200v", err)
 	}
 }
+
+func TestYAMLKeepsItsCommentsAndEmptyLines(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"indentation", "models:\n    fast:\n        targets:\n        - provider: openai\n          model: gpt-5\n", "models:\n  fast:\n    targets:\n      - provider: openai\n        model: gpt-5\n"},
+		{"comments", "# head\nmodels: # the models\n    # of fast\n    fast: {targets: []} # none\n# end\n", "# head\nmodels: # the models\n  # of fast\n  fast: {targets: []} # none\n# end\n"},
+		{"empty lines", "a: 1\n\n\n\nb:\n    c: 1\n\n    d: 2\n\n\n", "a: 1\n\nb:\n  c: 1\n\n  d: 2\n"},
+		{"text of several lines", "a: |\n    one\n\n\n    two\nb:   2\n", "a: |\n  one\n\n\n  two\nb: 2\n"},
+		{"anchors and quotes", "a: &x   {b: 'one', c: \"two\"}\nd:    *x\n", "a: &x {b: 'one', c: \"two\"}\nd: *x\n"},
+		{"line ends of other machines", "a: 1\r\nb:  2\r\n", "a: 1\nb: 2\n"},
+		{"what is formatted", "a: 1\n", "a: 1\n"},
+		{"a text that cannot be written otherwise", "a: |\n    one  \nb:   2  \n", "a: |\n    one  \nb:   2\n"},
+		{"nothing", "# only this\n", "# only this\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := formatYAML([]byte(tt.in))
+			if string(got) != tt.want {
+				t.Errorf("%q became %q, want %q", tt.in, got, tt.want)
+			}
+			if again := formatYAML(got); !bytes.Equal(again, got) {
+				t.Errorf("%q became %q again", got, again)
+			}
+		})
+	}
+}
+
+func FuzzFormatYAML(f *testing.F) {
+	for _, s := range []string{"a: 1\n", "a:\n    - b # c\n\n\n# d\n", "a: |\n  x\n\n  y\n", "a: &x {b: [1,\n 2]}\nc: *x\n", "- a\n-   b\n", "a: \"x\n\n  y\"\n", "#\n\na: 'x'\n\n#b\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if _, err := formatFile("a.yaml", src); err != nil {
+			return
+		}
+		out := formatYAML(src)
+		if yamlContent(out) != yamlContent(src) {
+			t.Fatalf("%q became %q", src, out)
+		}
+		if again := formatYAML(out); !bytes.Equal(again, out) {
+			t.Fatalf("%q became %q, and then %q", src, out, again)
+		}
+	})
+}

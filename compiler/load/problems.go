@@ -49,10 +49,10 @@ const maxTree = 2000
 // token and takes about 2 KB of stack each time, of the 1 GB that Go allows.
 const harmless = 128 << 10
 
-// Syntax returns what is wrong with the syntax of a CUE file, as [Load] says it: at most one thing. A file without a
+// Syntax returns what is wrong with the syntax of a file, as [Load] says it: of a CUE file at most one thing. A file without a
 // finding is safe to parse and to walk.
 func Syntax(name string, data []byte) []diag.Diagnostic {
-	_, problems := parse(name, data)
+	_, _, problems := parseAny(name, data)
 	return problems
 }
 
