@@ -61,8 +61,8 @@ type topKey struct {
 	at   extent
 }
 
-// Configuration reports whether a YAML or JSON file of a repository is configuration, by its path in the repository.
-func Configuration(path string, data []byte) bool {
+// IsConfiguration reports whether a YAML or JSON file of a repository is configuration, by its path in the repository.
+func IsConfiguration(path string, data []byte) bool {
 	_, _, unit := unitOf(path)
 	_, overlay := environmentOf(path)
 	if !isPlain(path) || !unit && !overlay {
