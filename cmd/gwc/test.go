@@ -101,8 +101,12 @@ where the repository or a test is wrong.`,
 					return err
 				}
 			default:
+				people := s.err // where stdout is for a tool
+				if slices.Contains(formats, form{name: "text"}) {
+					people = s.out
+				}
 				if verbose {
-					if err := result.list(s.out); err != nil {
+					if err := result.list(people); err != nil {
 						return err
 					}
 				}
@@ -110,7 +114,7 @@ where the repository or a test is wrong.`,
 					return err
 				}
 				if cover != "" {
-					if _, err := io.WriteString(s.out, coverText(coverage)); err != nil {
+					if _, err := io.WriteString(people, coverText(coverage)); err != nil {
 						return unreachable(err)
 					}
 				}
