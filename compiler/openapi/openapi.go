@@ -26,6 +26,7 @@ import (
 	"path"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -364,6 +365,9 @@ func (l *library) missing(w Wanted) diag.Diagnostic {
 	}
 	if best, ok := diag.Nearest(base, here); ok {
 		d.Primary.Text = fmt.Sprintf("did you mean %q?", best)
+		if !w.At.IsZero() && path.Clean(dir) == path.Dir(w.At.File) { // Else it is named by a way through other folders.
+			d.Fixes = []diag.Fix{{Title: fmt.Sprintf("name %q", best), Edits: []diag.Edit{{Span: w.At, New: strconv.Quote(best)}}}}
+		}
 	} else if len(elsewhere) > 0 {
 		d.Notes = []string{fmt.Sprintf("there is %q", slices.MinFunc(elsewhere, func(a, b string) int {
 			return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))

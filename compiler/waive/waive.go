@@ -214,9 +214,10 @@ func (j *judge) at(d *diag.Diagnostic, place string) bool {
 	if file == place {
 		return true
 	}
-	path := strings.Join(d.Path, ".")
-	if len(d.Path) > 0 && (path == place || strings.HasPrefix(path, place+".")) {
-		return true
+	for n := range d.Path { // names have dots: "models.gpt-4" is not above "models.gpt-4.1"
+		if strings.Join(d.Path[:n+1], ".") == place {
+			return true
+		}
 	}
 	api, ok := strings.CutPrefix(place, "apis.")
 	return ok && len(d.Path) == 0 && file != "" && j.apis[api] != nil && j.apis[api].Document == file

@@ -32,8 +32,9 @@ var telling = regexp.MustCompile(`(?i)(keys?|token|secret|passwo?r?d|authorizati
 // harmless matches what stands behind such labels without being a secret.
 var harmless = regexp.MustCompile(`^(env|file|sha256):|^$`)
 
-// names matches labels whose values say which thing is meant.
-var names = regexp.MustCompile(`^(id|kind|name)$`)
+// names matches labels whose values say which thing is meant, or until when: the language holds them to a form that no
+// secret has, or to a name.
+var names = regexp.MustCompile(`^(id|kind|name|expires|address|engine|per|model|models|provider|owner|owners|openapi|basePath|hosts|upstream)$`)
 
 // tellingLiterals returns the ranges of a line's literals that are most likely secrets: behind a telling label, and
 // anywhere behind "credentials". Where all is true every literal is taken for one.
