@@ -116,6 +116,20 @@ var references = []struct {
 	{"apis.*.openapi", false, Documents},
 	{"apis.*.operations.*", true, Operations},
 	{"tenants.*.apps.*.models.*", false, "models"},
+	{"assertions.*.among.*", false, "providers"},
+	{"locks.*.except.*", false, "tenants"},
+	{"tests.*.providers.*", true, "providers"},
+	{"tests.*.upstreams.*", true, "upstreams"},
+	{"tests.*.steps.*.providers.*", true, "providers"},
+	{"tests.*.steps.*.upstreams.*", true, "upstreams"},
+	{"tests.*.expect.calls.*.provider", false, "providers"},
+	{"tests.*.expect.calls.*.upstream", false, "upstreams"},
+	{"tests.*.expect.record.provider", false, "providers"},
+	{"tests.*.expect.record.model", false, "models"},
+	{"tests.*.steps.*.expect.calls.*.provider", false, "providers"},
+	{"tests.*.steps.*.expect.calls.*.upstream", false, "upstreams"},
+	{"tests.*.steps.*.expect.record.provider", false, "providers"},
+	{"tests.*.steps.*.expect.record.model", false, "models"},
 }
 
 // Refers returns the kind of names that the value at a data path is one of.

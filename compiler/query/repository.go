@@ -51,6 +51,17 @@ func (r Repository) References(s Space, name string) []Place {
 	return out
 }
 
+// LabelReferences returns the labels that refer to a name: those of maps whose labels are names of other things, as tests have them.
+func (r Repository) LabelReferences(s Space, name string) []Place {
+	var out []Place
+	r.each(func(o *Outline, f *Field) {
+		if space, ok := LabelRefers(f.Path); ok && space == s && f.Path[len(f.Path)-1] == name {
+			out = append(out, Place{o.Name, f.Label})
+		}
+	})
+	return out
+}
+
 // Text returns what the files of a unit say at a data path, where it is a literal. Within lists it is what the file
 // itself says, because elements of two files are not told apart by their index.
 func (r Repository) Text(file string, path []string) string {

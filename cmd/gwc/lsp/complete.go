@@ -102,7 +102,16 @@ func (c *completer) labels(at []string) {
 			}
 		}
 	case language.Map:
-		if space, ok := query.LabelRefers(append(slices.Clone(at), "x")); ok && space == query.Operations {
+		space, ok := query.LabelRefers(append(slices.Clone(at), "x"))
+		if ok && space != query.Operations {
+			for _, name := range c.repo.Names(space) {
+				if !set[name] || name == mine {
+					c.add(completionItem{Label: name, Kind: itemReference, Detail: singular(space)}, write(name))
+				}
+			}
+			return
+		}
+		if ok {
 			d := c.document(at[1])
 			if d == nil {
 				return

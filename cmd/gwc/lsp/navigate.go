@@ -39,7 +39,11 @@ func (v *view) nameAt(offset int) (named, bool) {
 			return named{space, name, "", f.Label}, true
 		}
 		if space, ok := query.LabelRefers(f.Path); ok {
-			return named{space, f.Path[3], f.Path[1], f.Label}, true
+			n := named{space: space, name: f.Path[len(f.Path)-1], at: f.Label}
+			if space == query.Operations {
+				n.api = f.Path[1]
+			}
+			return n, true
 		}
 		return named{}, false
 	}
@@ -152,6 +156,7 @@ func (v *view) references(p documentParams) (any, error) {
 			places = v.repo.Definitions(n.space, n.name)
 		}
 		places = append(places, v.repo.References(n.space, n.name)...)
+		places = append(places, v.repo.LabelReferences(n.space, n.name)...)
 	}
 	return v.locations(places), nil
 }
@@ -223,6 +228,7 @@ func (v *view) rename(p documentParams) (any, error) {
 	}
 	add(v.repo.Definitions(n.space, n.name), true)
 	add(v.repo.References(n.space, n.name), false)
+	add(v.repo.LabelReferences(n.space, n.name), true)
 	return edit, nil
 }
 
