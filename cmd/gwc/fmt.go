@@ -220,7 +220,7 @@ func (f *formatting) configuration(p string) bool {
 		return false
 	}
 	data, err := os.ReadFile(p)
-	return err == nil && load.IsConfiguration(filepath.ToSlash(rel), data)
+	return err == nil && load.Configuration(filepath.ToSlash(rel), data)
 }
 
 // another reports whether a folder below the repository is a module of its own.

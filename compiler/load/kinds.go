@@ -61,17 +61,6 @@ type topKey struct {
 	at   extent
 }
 
-// IsConfiguration reports whether a YAML or JSON file of a repository is configuration, by its path in the repository.
-func IsConfiguration(path string, data []byte) bool {
-	_, _, unit := unitOf(path)
-	_, overlay := environmentOf(path)
-	if !isPlain(path) || !unit && !overlay {
-		return false
-	}
-	k, _ := kindOf(path, data)
-	return k == configuration
-}
-
 // kindOf tells what a YAML or JSON file of a unit is, and what is wrong about that.
 func kindOf(p string, data []byte) (kind, []diag.Diagnostic) {
 	if namedAsConfiguration(p) {

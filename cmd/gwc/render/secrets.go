@@ -36,6 +36,13 @@ var harmless = regexp.MustCompile(`^(env|file|sha256):|^$`)
 // secret has, or to a name.
 var names = regexp.MustCompile(`^(id|kind|name|expires|address|engine|per|model|models|provider|owner|owners|openapi|basePath|hosts|upstream)$`)
 
+// bare matches what stands behind a label without quotes and is no name in CUE: text in YAML, which has a digit or a
+// character in it that names do not have.
+var bare = regexp.MustCompile(`^\s+([^\s"'{}\[\],#&*|>!][^"'{}\[\],#]*)`)
+
+// named matches a name in CUE, such as a reference to another field.
+var named = regexp.MustCompile(`^[A-Za-z_#$.]*$`)
+
 // tellingLiterals returns the ranges of a line's literals that are most likely secrets: behind a telling label, and
 // anywhere behind "credentials". Where all is true every literal is taken for one.
 func tellingLiterals(src string, all bool) [][2]int {
@@ -52,6 +59,13 @@ func tellingLiterals(src string, all bool) [][2]int {
 			all, secret = true, true
 		case m[4] >= 0:
 			secret = (all || telling.MatchString(text)) && !names.MatchString(text)
+			if p := bare.FindStringSubmatchIndex(src[m[1]:]); secret && p != nil {
+				from, to := m[1]+p[2], m[1]+p[3]
+				to = from + len(strings.TrimRight(src[from:to], " \t\r\n"))
+				if v := src[from:to]; len(v) >= shortest && !harmless.MatchString(v) && !named.MatchString(v) && !strings.Contains(v, ": ") {
+					out = append(out, [2]int{from, to})
+				}
+			}
 		case quoted && secret && !harmless.MatchString(text):
 			out = append(out, [2]int{m[2] + 1, m[3] - 1})
 		}
