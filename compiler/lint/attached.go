@@ -155,7 +155,8 @@ func (l *linter) idleWeights() {
 func (l *linter) serverPaths() {
 	for i := range l.p.APIs {
 		a := &l.p.APIs[i]
-		if len(a.Servers) == 0 || a.Upstream.Index < 0 {
+		// A server at the API's own base path is this gateway.
+		if len(a.Servers) == 0 || a.Upstream.Index < 0 || slices.Contains(a.Servers, a.BasePath) {
 			continue
 		}
 		u := &l.p.Upstreams[a.Upstream.Index]
