@@ -62,7 +62,7 @@ func tellingLiterals(src string, all bool) [][2]int {
 			if p := bare.FindStringSubmatchIndex(src[m[1]:]); secret && p != nil {
 				from, to := m[1]+p[2], m[1]+p[3]
 				to = from + len(strings.TrimRight(src[from:to], " \t\r\n"))
-				if v := src[from:to]; len(v) >= shortest && !harmless.MatchString(v) && !named.MatchString(v) && !strings.Contains(v, ": ") {
+				if v := src[from:to]; len(v) >= shortest && !harmless.MatchString(v) && !named.MatchString(v) && !strings.Contains(v+" ", ": ") {
 					out = append(out, [2]int{from, to})
 				}
 			}

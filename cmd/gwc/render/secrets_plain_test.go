@@ -11,6 +11,7 @@ func TestSecretsInYAMLWithoutQuotesAreBlanked(t *testing.T) {
 		{"    password: _other\n", "    password: _other\n"},
 		{"    keys: [{id: a}]\n", "    keys: [{id: a}]\n"},
 		{"    requests: 100000\n", "    requests: 100000\n"},
+		{"token: openai: {kind: \"openai\"}\n", "token: openai: {kind: \"openai\"}\n"},
 	} {
 		if got := Blank(tt.in, nil, nil); got != tt.want {
 			t.Errorf("%q became %q, want %q", tt.in, got, tt.want)
