@@ -219,7 +219,17 @@ func (l *line) Dial(ctx context.Context, d time.Duration) (int, netip.AddrPort, 
 
 // pair makes a pair of connected stream sockets: a descriptor for the runtime's loop, and a connection.
 func pair() (int, net.Conn, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	// Not every system can set the flags in the call itself; no process may be forked in between.
+	syscall.ForkLock.RLock()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fds[0])
+		unix.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err == nil {
+		err = unix.SetNonblock(fds[0], true)
+	}
 	if err != nil {
 		return 0, nil, os.NewSyscallError("socketpair", err)
 	}
