@@ -10,6 +10,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/gwc-dev/gwc/compiler/script"
 )
@@ -20,8 +23,31 @@ const maxAnswer = 16 << 20
 // caller is a client with one connection for one request.
 type caller struct{ conn net.Conn }
 
-// call sends a request and reads the answer.
-func (c *caller) call(q *script.Request, key string) *exchange {
+// unread reports whether bytes have come that the caller has not read.
+func (c *caller) unread() bool {
+	n := 0
+	if raw, err := c.conn.(syscall.Conn).SyscallConn(); err == nil {
+		var peek [1]byte
+		_ = raw.Control(func(fd uintptr) { n, _, _ = unix.Recvfrom(int(fd), peek[:], unix.MSG_PEEK|unix.MSG_DONTWAIT) })
+	}
+	return n > 0
+}
+
+// heard is a connection that tells of each read.
+type heard struct {
+	net.Conn
+	told func()
+}
+
+// Read implements [net.Conn].
+func (h heard) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	h.told()
+	return n, err
+}
+
+// call sends a request and reads the answer; told is called whenever some of it was read.
+func (c *caller) call(q *script.Request, key string, told func()) *exchange {
 	head := requestHead(q, key)
 	sent := make(chan struct{})
 	go func() { // the answer may come before the request is through
@@ -30,7 +56,7 @@ func (c *caller) call(q *script.Request, key string) *exchange {
 			_, _ = c.conn.Write(q.Body)
 		}
 	}()
-	x := c.read(q.Method)
+	x := c.read(heard{c.conn, told}, q.Method)
 	c.conn.Close()
 	<-sent
 	return x
@@ -67,8 +93,8 @@ func requestHead(q *script.Request, key string) []byte {
 }
 
 // read reads the final answer.
-func (c *caller) read(method string) *exchange {
-	r := bufio.NewReader(c.conn)
+func (c *caller) read(conn net.Conn, method string) *exchange {
+	r := bufio.NewReader(conn)
 	var resp *http.Response
 	for {
 		var err error

@@ -18,8 +18,8 @@ var (
 const maxJumps = 200_000
 
 // conductor is the time of one test. It moves only when everything that lives waits for time: each call to a server has
-// either been told to wait by its script, with every byte that it wrote before having had its effects, or there is no
-// call and the exchange waits to make one.
+// either been told to wait by its script, with every byte that it wrote before having had its effects and the caller
+// having read what came of it, or there is no call and the exchange waits to make one.
 //
 // mu is a leaf but for the loop's own locks: nothing is called with it held that could take an exchange's mutex.
 type conductor struct {
@@ -30,6 +30,7 @@ type conductor struct {
 	lines   map[*line]struct{} // calls that are not over
 	pauses  []pause            // of exchanges that wait to make another attempt
 	flying  bool               // an exchange is in flight
+	unread  func() bool        // tells whether bytes of its answer wait for the caller
 	jumps   int
 	stopped bool
 	stuck   func(error)
@@ -93,10 +94,18 @@ func (c *conductor) stop() {
 	<-c.done
 }
 
-// fly says that an exchange begins, or has ended.
-func (c *conductor) fly(is bool) {
+// fly says that an exchange begins; unread tells whether something of its answer waits for the caller.
+func (c *conductor) fly(unread func() bool) {
 	c.mu.Lock()
-	c.flying = is
+	c.flying, c.unread = true, unread
+	c.mu.Unlock()
+	c.look()
+}
+
+// land says that the exchange has ended.
+func (c *conductor) land() {
+	c.mu.Lock()
+	c.flying, c.unread = false, nil
 	c.mu.Unlock()
 	c.look()
 }
@@ -183,5 +192,6 @@ func (c *conductor) waits() bool {
 			return false
 		}
 	}
-	return true
+	// A caller whom the machine does not let read would be cut for not reading, after enough of such moves.
+	return !c.unread()
 }

@@ -226,14 +226,14 @@ func (g *gateway) exchange(q *script.Request, cover *Coverage) *exchange {
 	g.mu.Lock()
 	g.caller = c
 	g.mu.Unlock()
-	g.time.fly(true)
+	g.time.fly(c.unread)
 	from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 50000)
 	if err := g.direct.Attach("main", fd, from, g.p.secure); err != nil {
-		g.time.fly(false)
+		g.time.land()
 		return &exchange{trouble: err.Error()}
 	}
-	x := c.call(q, key)
-	g.time.fly(false)
+	x := c.call(q, key, g.time.look)
+	g.time.land()
 	x.calls = g.stage.took()
 	g.mu.Lock()
 	defer g.mu.Unlock()
