@@ -78,6 +78,7 @@ func guarded(ctx context.Context, src *load.Sources, keep *Keep, g *guard) (*Con
 		leave := g.enter(i)
 		checked := b.check(&u, report)
 		leave()
+		checked.leaks(&u)
 		results[i] = checked.fragment()
 		keep.put(src, &src.Units[i], locks, results[i])
 		return b
