@@ -183,7 +183,7 @@ gateway: {
 }
 providers: vendor: {kind: "anthropic", baseURL: %q, credentials: [{ref: "env:VENDOR"}], headers: "x-team": "zoo"}
 models: "house-model.v1": targets: [{provider: "vendor", model: "claude-haiku-4-5"}]
-upstreams: zoo: {endpoints: [{url: %[3]q, weight: 2}], timeouts: connect: "1s"}
+upstreams: zoo: {endpoints: [{url: %[3]q}], timeouts: connect: "1s"}
 apis: "pet-shop": {
 	owner: "zoo", openapi: "docs/pets.yaml", basePath: "/zoo/v2", upstream: "zoo"
 	policies: auth: "none"
@@ -199,8 +199,9 @@ tenants: zoo: {
 	if err := repo.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(bin.GWC, "vet", "-C", dir, "--strict").CombinedOutput(); err != nil {
-		t.Errorf("gwc vet --strict: %v\n%s", err, out)
+	// One warning is right: the document's server has a path, the mock has none.
+	if out, err := exec.Command(bin.GWC, "vet", "-C", dir).CombinedOutput(); err != nil || strings.Count(string(out), "warning[") != 1 || !strings.Contains(string(out), "GWC3021") {
+		t.Errorf("gwc vet: %v\n%s", err, out)
 	}
 	g := serve(t, repo, rig.Options{Env: []string{"VENDOR=" + providerKey}})
 	if status, _, body := getURL(t, g.URL+"/zoo/v2/pets"); status != 200 || !strings.Contains(body, "Rex") {
