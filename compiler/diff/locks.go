@@ -20,12 +20,12 @@ func (c *comparison) locks() {
 			x, y := &c.base.a.Locks[i], &c.target.a.Locks[j]
 			ch.Before, ch.After = x.String(), y.String()
 			switch {
+			case ch.Before == ch.After:
+				return // the reason, which decides nothing
 			case y.Looser(x):
 				ch.Kind, ch.Summary = LockLoosened, fmt.Sprintf("tenants are locked less at %q", path)
 			case x.Looser(y):
 				ch.Kind, ch.Summary = LockTightened, fmt.Sprintf("tenants are locked more at %q", path)
-			case ch.Before == ch.After:
-				return // the reason, which decides nothing
 			default:
 				ch.Kind, ch.Summary = LockLoosened, fmt.Sprintf("tenants are locked otherwise at %q", path)
 			}
