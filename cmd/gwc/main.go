@@ -123,8 +123,8 @@ func newRoot(s streams) *cobra.Command {
 		Long: `gwc compiles a repository of CUE and OpenAPI files into one artifact, and runs it.
 
 Exit codes: 0 clean; 1 the configuration is wrong; 2 valid, and there are changes (plan --exit-code); 3 a gate
-refused (plan --fail-on, apply, test, prove); 4 an artifact is not to be trusted; 64 wrong usage; 69 something outside is unreachable;
-70 a bug in gwc.`,
+refused (plan --fail-on, apply, test, prove, an expired waiver); 4 an artifact is not to be trusted; 64 wrong usage;
+69 something outside is unreachable; 70 a bug in gwc.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
