@@ -24,6 +24,7 @@ const (
 	RedactedThinking
 	Refusal
 	Document // a PDF
+	Audio
 )
 
 // Part is a piece of a message's content.
@@ -31,21 +32,37 @@ type Part struct {
 	Kind PartKind
 	Text string // Text, Refusal, Thinking
 
-	MediaType string // Image, Document: of Data
-	Data      string // Image, Document: base64; RedactedThinking: opaque
-	URL       string // Image
+	MediaType string // Image, Document, Audio: of Data
+	Data      string // Image, Document, Audio: base64; RedactedThinking: opaque
+	URL       string // Image, Document
 	Detail    string // Image: openai's "detail"
 
-	ID        string // ToolCall, ToolResult: the call's id
-	Name      string // ToolCall; Document: file name
+	ID        string // ToolCall, ToolResult: the call's id; Thinking: the item's id, where the dialect gives it one
+	Name      string // ToolCall, ToolResult (where the dialect says it); Document: file name
 	Arguments string // ToolCall: JSON object as text
 	Content   []Part // ToolResult
 	IsError   bool   // ToolResult
-	Signature string // Thinking
+	// Signature seals Thinking, Text or a ToolCall for the provider that made it, which wants it back unchanged. SignedBy
+	// says who that is, for these and for RedactedThinking.
+	Signature string
+	SignedBy  Signer
 
 	Cache Cache // the caller marks the end of a prefix that is worth caching
 	At    int   // place in the client's list of parts, from 0; -1 where the content is not a list
 }
+
+// Signer names those who sign, by the dialect in which they do: "anthropic" (signatures of thinking blocks), "gemini"
+// (thoughtSignature), "openai" (encrypted_content of reasoning items), "bedrock" (signatures of reasoningContent). "" is
+// unknown: whoever gets it judges. What one signed is of no use to another.
+type Signer string
+
+const (
+	SignerUnknown   Signer = ""
+	SignerAnthropic Signer = "anthropic"
+	SignerGemini    Signer = "gemini"
+	SignerOpenAI    Signer = "openai"
+	SignerBedrock   Signer = "bedrock"
+)
 
 // Cache is a caller's caching mark: how long the prefix that ends here should be kept.
 type Cache string
@@ -104,10 +121,43 @@ type Request struct {
 	// is then the nearest effort.
 	ThinkingBudget *int64
 	Format         Format
+
+	Choices          *int64 // how many answers are wanted; see Event.Choice
+	Seed             *int64
+	FrequencyPenalty *float64
+	PresencePenalty  *float64
+	Logprobs         *int64   // log probabilities are wanted, with so many alternatives for each token
+	LogitBias        []byte   // raw JSON object: token id → bias
+	ServiceTier      string   // "" (nothing said), "auto", "default", "flex", "priority"
+	Metadata         []byte   // raw JSON object of strings
+	Modalities       []string // of the answer, where more than text is wanted: "text", "audio", "image"
+	Voice            *Voice   // of the answer's audio
+	Verbosity        string   // "", "low", "medium", "high"
+
 	// Unsupported lists what the caller said that has no place in the neutral model, as paths in the client's body
 	// ("logprobs", "n", "messages[2].content[0].input_audio"). The path's last name is the key of the loss tables:
 	// the target's encoder refuses what changes the meaning and drops the rest. See [Losses].
 	Unsupported []string
+}
+
+// Voice is how spoken output shall sound: the provider's name of a voice, and the encoding ("wav", "mp3", "pcm16", …).
+type Voice struct{ Name, Format string }
+
+// Logprob is the log probability of one token of the answer, with those of the alternatives.
+type Logprob struct {
+	Token   string
+	Logprob float64
+	Bytes   []byte // nil where the provider does not tell
+	Top     []Logprob
+}
+
+// Citation is a source that the provider names for a piece of its answer. Start and End count characters (Unicode code
+// points) of the answer's text; both are 0 where the provider does not say.
+type Citation struct {
+	URL, Title string
+	Text       string // of the source
+	Start, End int
+	Document   int // index of the caller's document, from 0; -1 where the source is none
 }
 
 // EventKind says what an [Event] is.
@@ -127,6 +177,10 @@ const (
 	ErrorEvent                             // Err: the answer failed in the middle
 	End                                    // the one terminal event
 	RedactedThinkingEvent                  // Index, Text: an opaque block of thinking
+	CitationEvent                          // Citation
+	LogprobsEvent                          // Logprobs, of the text that came before
+	AudioDelta                             // ID, MediaType, Data: base64 of a piece; Text: a piece of the transcript
+	ImageEvent                             // MediaType, Data (base64) or URL: a whole image
 )
 
 // StopReason in neutral form.
@@ -143,11 +197,13 @@ const (
 )
 
 // Usage in the inside convention (DIALECTS.md): Input includes CacheRead and CacheWrite; Output includes Reasoning;
-// CacheWrite includes CacheWrite1h. Tokens of audio are part of Input and Output. Service is the service tier that the
+// CacheWrite includes CacheWrite1h. Tokens of audio and images are part of Input and Output. ServerTools counts calls of
+// tools that the provider runs itself (web searches), where they are charged. Service is the service tier that the
 // provider says it served with, where that has a price of its own; see [Service].
 type Usage struct {
 	Input, Output, CacheRead, CacheWrite, CacheWrite1h, Reasoning int64
-	InputAudio, OutputAudio                                       int64
+	InputAudio, OutputAudio, InputImage, OutputImage              int64
+	ServerTools                                                   int64
 	Service                                                       string
 	Known                                                         bool
 }
@@ -168,7 +224,7 @@ func Service(raw []byte) string {
 
 // Event is one step of an answer. The order is Start, then deltas, then Stop, then End; UsageEvent may stand anywhere
 // between Start and End; ErrorEvent may come at any time and is followed by End alone. Start, Stop and End come at
-// most once, End always. A decoder reuses its Event: a receiver copies what it keeps (the strings may be kept).
+// most once (Stop once for each Choice), End always. A decoder reuses its Event: a receiver copies what it keeps (the strings may be kept).
 type Event struct {
 	Kind EventKind
 	// Index counts tool calls (in Tool… events) or blocks of thinking (in Thinking…, Signature… and Redacted… events)
@@ -182,6 +238,13 @@ type Event struct {
 	StopReason   StopReason
 	StopSequence string
 	Err          *Error
+
+	Choice               int    // which of several answers, from 0; see Request.Choices
+	Signature            string // ToolStart: of the call; TextDelta: of the text up to here
+	SignedBy             Signer // SignatureDelta, RedactedThinkingEvent, and of Signature
+	MediaType, Data, URL string
+	Citation             *Citation
+	Logprobs             []Logprob
 }
 
 // Decoder reads one answer of a provider, streamed or whole and in whatever pieces it comes, and calls emit for each

@@ -3,7 +3,7 @@ package dialect_test
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -163,7 +163,7 @@ func TestRecordedAnswersComeOutInEveryDialect(t *testing.T) {
 			evs := decoded(d, i.stream(), i.answer)
 			checkGrammar(t, evs)
 			for _, cuts := range cuttings(len(i.answer)) {
-				if got := decoded(d, i.stream(), i.answer, cuts...); !slices.Equal(evs, got) {
+				if got := decoded(d, i.stream(), i.answer, cuts...); !reflect.DeepEqual(evs, got) {
 					t.Fatalf("cut at %v: mismatch (-want +got):\n%s", cuts, cmp.Diff(evs, got))
 				}
 			}

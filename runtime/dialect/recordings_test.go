@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"sort"
 	"strings"
 	"sync"
@@ -513,7 +514,7 @@ func TestRecordedAnthropicAnswersComeOutAsChat(t *testing.T) {
 					t.Fatalf("cut at %v: number of events (-want +got):\n%s", cuts, diff)
 				}
 				for n, ev := range events(i.stream(), i.answer, cuts...) {
-					if ev != evs[n] {
+					if !reflect.DeepEqual(ev, evs[n]) {
 						t.Fatalf("cut at %v: event %d is %+v, want %+v", cuts, n, ev, evs[n])
 					}
 				}
