@@ -28,6 +28,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/pipeline"
 	"github.com/gwc-dev/gwc/runtime/reload"
 	"github.com/gwc-dev/gwc/runtime/secret"
+	"github.com/gwc-dev/gwc/runtime/signer"
 	"github.com/gwc-dev/gwc/runtime/snapshot"
 	"github.com/gwc-dev/gwc/runtime/telemetry"
 	"github.com/gwc-dev/gwc/runtime/upstream"
@@ -83,7 +84,7 @@ type gateway struct {
 	mu       sync.Mutex
 	lastErr  string
 	lastAt   time.Time
-	signers  []signer // of the artifact in use
+	signers  []signature // of the artifact in use
 }
 
 // Run serves the artifact until ctx ends and everything has been drained. Errors before the gateway is ready are
@@ -219,6 +220,7 @@ func (g *gateway) open(a *artifact.Artifact) error {
 	g.deps = snapshot.Deps{
 		Pools:   upstream.NewRegistry(g.loop, nil, g.panicked),
 		Secrets: secret.NewStore(g.dir, g.secretChanged),
+		Tokens:  signer.NewTokens(g.tokenFetched),
 		Metrics: g.metrics,
 		Meter:   &meter.Meter{},
 	}
@@ -341,6 +343,14 @@ func (g *gateway) secretChanged(ref string, err error) {
 	g.log.Info("secret refreshed", "ref", ref)
 }
 
+func (g *gateway) tokenFetched(id string, err error) {
+	if err != nil {
+		g.log.Error("a token for a provider could not be fetched", "token", id, "error", err)
+		return
+	}
+	g.log.Info("tokens can be fetched again", "token", id)
+}
+
 // fixed refuses what cannot change while the process runs, instead of ignoring it.
 func (g *gateway) fixed(a *artifact.Artifact) error {
 	was := &g.pipe.Snapshot().Artifact.Gateway
@@ -395,7 +405,7 @@ func (g *gateway) state() any {
 	defer g.mu.Unlock()
 	st := struct {
 		Digest    string         `json:"digest"`
-		Signers   []signer       `json:"signatures"`
+		Signers   []signature    `json:"signatures"`
 		Require   []required     `json:"required_signatures,omitempty"`
 		LoadedAt  time.Time      `json:"loaded_at"`
 		Counts    map[string]int `json:"counts"`

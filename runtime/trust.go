@@ -14,9 +14,9 @@ import (
 // errRestart: an artifact changes what belongs to the process.
 var errRestart = errors.New("it changes listeners, the admin address or the call log, which needs a restart")
 
-// signer is a signature as /snapshot shows it. Key is empty where no key that this process requires made it: the name is
+// signature is a signature as /snapshot shows it. Key is empty where no key that this process requires made it: the name is
 // then only what the line says.
-type signer struct {
+type signature struct {
 	Name string `json:"name"`
 	ID   string `json:"id"`
 	Key  string `json:"key,omitempty"`
@@ -62,9 +62,9 @@ func (g *gateway) demands(a *artifact.Artifact, data []byte) ([]sign.Signature, 
 
 // signed keeps whose signatures the artifact in use has.
 func (g *gateway) signed(list []sign.Signature) {
-	signers := make([]signer, 0, len(list))
+	signers := make([]signature, 0, len(list))
 	for _, s := range list {
-		x := signer{Name: s.Name, ID: s.ID}
+		x := signature{Name: s.Name, ID: s.ID}
 		if s.Key != nil {
 			x.Key = s.Key.String()
 		}

@@ -58,7 +58,7 @@ func TestAnArtifactSaysWhoSignsTheNext(t *testing.T) {
 	snapshot := func() (s struct {
 		Digest     string
 		LastError  string `json:"last_error"`
-		Signatures []signer
+		Signatures []signature
 		Required   []required `json:"required_signatures"`
 	}) {
 		resp, err := http.Get(g.admin + "/snapshot")

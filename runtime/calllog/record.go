@@ -49,7 +49,7 @@ type Record struct {
 	Price         string       // the version of the price that the answer was charged by
 	StopReason    string
 	Limit         string // the limit that refused
-	Error         string // error class: "", "auth", "limit", "route", "request", "client_abort", "connect", "timeout", "upstream_status", "upstream_protocol", "overflow", "internal"
+	Error         string // error class: "", "auth", "limit", "route", "request", "client_abort", "upstream_credential", "connect", "timeout", "upstream_status", "upstream_protocol", "overflow", "internal"
 }
 
 // Attempt is one try at a target or endpoint. Target is the endpoint ("host:port") for APIs.

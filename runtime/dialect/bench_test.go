@@ -47,7 +47,7 @@ func BenchmarkTranslatedChat(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if up, err = anthropic.EncodeRequest(up[:0], r, "claude-sonnet-4-5", 4096); err != nil {
+		if up, err = anthropic.EncodeRequest(up[:0], r, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 4096}); err != nil {
 			b.Fatal(err)
 		}
 		e := openaichat.NewEncoder(false, false, "chatcmpl-1", 1700000000, "smart")
@@ -77,7 +77,7 @@ func BenchmarkEncodeRequest(b *testing.B) {
 	var up []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		if up, err = anthropic.EncodeRequest(up[:0], r, "claude-sonnet-4-5", 4096); err != nil {
+		if up, err = anthropic.EncodeRequest(up[:0], r, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 4096}); err != nil {
 			b.Fatal(err)
 		}
 	}

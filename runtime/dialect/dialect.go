@@ -301,6 +301,21 @@ type Tap interface {
 	Seen() *Aside
 }
 
+// Target is what an encoder must know of the model that a request goes to. MaxTokens is the output limit to send where
+// the provider requires one and the caller named none; 0: the dialect's default.
+type Target struct {
+	Model     string
+	MaxTokens int64
+}
+
+// ErrorAnswer is a provider's answer with an error status, as it came. Type is what a header says of the error
+// (x-amzn-errortype), where the provider sends one; RetryAfter is that header's value.
+type ErrorAnswer struct {
+	Status           int
+	RetryAfter, Type string
+	Body             []byte
+}
+
 // Error is a provider's error in neutral form. Status is the provider's; Type and Code are its own words; Message is
 // shown to the caller.
 type Error struct {

@@ -15,7 +15,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	up, err := anthropic.EncodeRequest(nil, request, "claude-sonnet-4-5", 1024)
+	up, err := anthropic.EncodeRequest(nil, request, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 1024})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -105,16 +105,16 @@ func (in *Intake) Text(raw []byte) string {
 
 // AnswerError makes the error of an answer with an error status from its body: it always has a message and a type,
 // whatever the body holds. typeOf is the dialect's word for a status.
-func AnswerError(status int, retryAfter string, body []byte, typeOf func(int) string) *Error {
-	e, _ := ReadError(body)
-	e.Status, e.RetryAfter = status, retryAfter
+func AnswerError(a *ErrorAnswer, typeOf func(int) string) *Error {
+	e, _ := ReadError(a.Body)
+	e.Status, e.RetryAfter = a.Status, a.RetryAfter
 	if e.Message == "" {
-		e.Message = "The provider answered with status " + strconv.Itoa(status) + " and no readable error."
+		e.Message = "The provider answered with status " + strconv.Itoa(a.Status) + " and no readable error."
 	}
 	if e.Type == "" {
-		e.Type = typeOf(status)
+		e.Type = typeOf(a.Status)
 	}
-	if status == http.StatusUnauthorized {
+	if a.Status == http.StatusUnauthorized {
 		e.Message = Refused
 	}
 	return &e

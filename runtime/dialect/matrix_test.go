@@ -274,7 +274,7 @@ func readMessages(t *testing.T, stream bool, raw []byte) answer {
 func TestRecordedRequestsSurviveTheNeutralForm(t *testing.T) {
 	type coder struct {
 		decode func([]byte) (*dialect.Request, *dialect.Error)
-		encode func([]byte, *dialect.Request, string, int64) ([]byte, *dialect.Error)
+		encode func([]byte, *dialect.Request, *dialect.Target) ([]byte, *dialect.Error)
 	}
 	chat := coder{openaichat.DecodeRequest, openaichat.EncodeRequest}
 	messages := coder{anthropic.DecodeRequest, anthropic.EncodeRequest}
@@ -342,7 +342,7 @@ func TestRecordedRequestsSurviveTheNeutralForm(t *testing.T) {
 				return &n
 			}
 			model := first.Model
-			body, derr := c.encode(nil, first, model, 4096)
+			body, derr := c.encode(nil, first, &dialect.Target{Model: model, MaxTokens: 4096})
 			if strings.Contains(strings.Join(first.Unsupported, " "), "server_tools") {
 				if derr == nil {
 					t.Fatal("server-side tools are lost without a word")
@@ -371,7 +371,7 @@ func TestRecordedRequestsSurviveTheNeutralForm(t *testing.T) {
 				t.Errorf("mismatch (-want +got):\n%s\n%s", diff, body)
 			}
 			// The other dialect takes it as well, and says the same in its own form.
-			body, derr = other.encode(nil, first, "model-of-today", 4096)
+			body, derr = other.encode(nil, first, &dialect.Target{Model: "model-of-today", MaxTokens: 4096})
 			if derr != nil {
 				t.Fatalf("refused by the other dialect: %s (%s)\n%s", derr.Message, derr.Param, i.request)
 			}

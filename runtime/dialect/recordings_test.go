@@ -788,7 +788,7 @@ func TestRecordedChatRequestsBecomeValidMessagesRequests(t *testing.T) {
 			for _, u := range r.Unsupported {
 				dropped[u]++
 			}
-			body, derr := anthropic.EncodeRequest(nil, r, "claude-sonnet-4-5", 4096)
+			body, derr := anthropic.EncodeRequest(nil, r, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 4096})
 			if derr != nil {
 				t.Fatalf("refused: %s (%s)\n%s", derr.Message, derr.Param, i.request)
 			}

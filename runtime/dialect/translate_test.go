@@ -146,7 +146,7 @@ func TestConversationsComeOutValidOrRefused(t *testing.T) {
 			t.Fatalf("%s (%s)\n%s", err.Message, err.Param, body)
 		}
 		for _, model := range []string{"claude-sonnet-4-5", "claude-opus-4-6"} {
-			out, err := anthropic.EncodeRequest(nil, r, model, 4096)
+			out, err := anthropic.EncodeRequest(nil, r, &dialect.Target{Model: model, MaxTokens: 4096})
 			if err != nil {
 				// Only a call without its result, or a result without its call, is a reason.
 				if !strings.HasPrefix(err.Param, "messages") || !strings.Contains(err.Message, "tool") {
@@ -242,7 +242,7 @@ func FuzzRequestsComeOutValidOrRefused(f *testing.F) {
 			return
 		}
 		for _, model := range []string{"claude-sonnet-4-5", "claude-opus-4-6", "claude-3-haiku-20240307"} {
-			out, err := anthropic.EncodeRequest(nil, r, model, 4096)
+			out, err := anthropic.EncodeRequest(nil, r, &dialect.Target{Model: model, MaxTokens: 4096})
 			if err != nil {
 				if err.Status != 400 || err.Message == "" || err.Param == "" {
 					t.Fatalf("%+v", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/engine"
 	"github.com/gwc-dev/gwc/runtime/http1"
+	"github.com/gwc-dev/gwc/runtime/signer"
 	"github.com/gwc-dev/gwc/runtime/snapshot"
 	"github.com/gwc-dev/gwc/runtime/upstream"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
@@ -37,8 +38,12 @@ type chatFlow struct {
 	neutral          *dialect.Request // decoded once, when a target needs it
 
 	target  *snapshot.Target
+	kind    *kind   // of the target's provider
 	serves  *served // the target's dialect
 	secret  string  // the credential in use, so that no error of the provider can carry it back
+	callee  callee
+	signed  signer.Call
+	awaited bool // the signer was waited for
 	req     upstream.Request
 	reqBuf  []byte
 	path2   []byte
@@ -61,6 +66,7 @@ type chatFlow struct {
 	mode       answerMode
 	status     int
 	retryAfter string
+	errorType  string // what a header says of an error
 	errBody    []byte
 	out        []byte
 	received   int64 // bytes of a translated answer
@@ -96,6 +102,8 @@ type chatFlow struct {
 var (
 	headerVersion = []byte("anthropic-version")
 	headerBeta    = []byte("anthropic-beta")
+	// headerErrorType is where AWS says what an error is.
+	headerErrorType = []byte("x-amzn-errortype")
 )
 
 type answerMode uint8
@@ -120,8 +128,9 @@ func (f *chatFlow) recycle() {
 	}
 	f.release()
 	f.clear()
-	f.call, f.tap, f.enc, f.dec, f.neutral, f.model, f.target, f.serves = nil, nil, nil, nil, nil, nil, nil, nil
-	f.early, f.late, f.prepErr, f.scanErr, f.secret, f.retryAfter = nil, nil, nil, nil, "", ""
+	f.call, f.tap, f.enc, f.dec, f.neutral, f.model, f.target, f.kind, f.serves = nil, nil, nil, nil, nil, nil, nil, nil, nil
+	f.callee, f.signed = callee{}, signer.Call{}
+	f.early, f.late, f.prepErr, f.scanErr, f.secret, f.retryAfter, f.errorType = nil, nil, nil, nil, "", "", ""
 	f.refusal, f.failure, f.failedAt = nil, nil, nil
 	if cap(f.body) > keptBody {
 		f.body = nil
@@ -140,6 +149,7 @@ func (f *chatFlow) run(q *engine.Request) engine.Exchange {
 	f.busy, f.left, f.upPaused = false, false, false
 	f.turn, f.made, f.refused, f.notBefore = 0, 0, 0, f.notBefore[:0]
 	f.cost, f.charged, f.unpriced, f.unsettled = 0, false, false, false
+	f.awaited = false
 	f.apiVersion, f.beta = f.apiVersion[:0], f.beta[:0]
 	if f.speaks.id == anthropicMessages {
 		for i := range q.Fields {
@@ -334,7 +344,8 @@ func (f *chatFlow) refuse(e *dialect.Error) {
 // attempt prepares the request for the target whose turn it is and sends it.
 func (f *chatFlow) attempt() {
 	f.target = &f.model.Targets[f.turn%len(f.model.Targets)]
-	f.serves = serves(f.target.Provider.Kind)
+	f.kind = kinds[f.target.Provider.Kind]
+	f.serves = f.kind.serves(f.speaks)
 	f.turn++
 	f.do(f.doPrepare, f.doSend)
 }
@@ -343,6 +354,11 @@ func (f *chatFlow) attempt() {
 func (f *chatFlow) prepare() {
 	f.prepErr = nil
 	f.hide = false
+	if f.serves == nil {
+		f.prepErr = &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Param: "model", Code: "unsupported_operation",
+			Message: "the model cannot be used for this: its provider has nothing of the kind"}
+		return
+	}
 	if f.serves.id == f.speaks.id {
 		var edits [2]jsonscan.Edit
 		n := 0
@@ -366,7 +382,7 @@ func (f *chatFlow) prepare() {
 			return
 		}
 	}
-	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, f.target.Model, f.model.MaxTokens)
+	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens})
 }
 
 // send starts the call.
@@ -375,41 +391,85 @@ func (f *chatFlow) send() {
 		f.skip()
 		return
 	}
-	f.made++
 	t := f.target
 	p := t.Provider
-	f.secret = p.Credential()
+	f.sentAt = f.p.clock.Now()
+	f.callee = callee{provider: p, dialect: f.serves.id, model: t.Model, stream: f.head.Stream}
+	f.path2 = f.kind.target(append(f.path2[:0], p.Prefix...), &f.callee)
 	b := f.reqBuf[:0]
 	b = append(b, "Content-Type: application/json\r\nAccept: "...)
 	if f.head.Stream {
-		b = append(b, "text/event-stream\r\n"...)
+		b = append(b, f.serves.streams...)
 	} else {
-		b = append(b, "application/json\r\n"...)
+		b = append(b, "application/json"...)
 	}
-	b = append(b, "Accept-Encoding: identity\r\nUser-Agent: gwc\r\n"...)
-	if f.serves.id == anthropicMessages {
-		b = f.version(b)
+	b = append(b, "\r\nAccept-Encoding: identity\r\nUser-Agent: gwc\r\n"...)
+	if f.serves.fields != nil {
+		b = f.serves.fields(f, b)
 	}
-	b = f.serves.fields(b, f.secret)
+	f.signed = signer.Call{Method: http.MethodPost, Host: p.Pool.Host(), Target: f.path2, Body: f.up, Now: f.sentAt}
+	b, secret, ok := p.Signer.Sign(b, &f.signed)
+	if !ok {
+		f.await(p.Signer)
+		return
+	}
+	f.secret, f.awaited = secret, false
 	b = append(b, p.Fields...)
 	b = append(append(append(b, "x-request-id: "...), f.id[:f.idLen]...), '\r', '\n')
 	f.reqBuf = b
-	f.path2 = append(append(f.path2[:0], p.Prefix...), f.serves.path...)
+	f.made++
 	f.req = upstream.Request{Method: http.MethodPost, Target: f.path2, Host: p.Pool.Host(), Fields: b, Length: int64(len(f.up))}
-	f.sentAt = f.p.clock.Now()
 	to := upstream.Timeouts{Connect: t.Timeouts.Connect, FirstByte: t.Timeouts.FirstByte, Idle: t.Timeouts.Idle}
 	if t.Timeouts.Total > 0 {
 		to.Deadline = f.sentAt.Add(t.Timeouts.Total)
 	}
-	f.rec.NAttempt++
-	f.rec.Provider, f.rec.UpstreamModel = p.Name, t.Model
-	f.status, f.retryAfter, f.early, f.late = 0, "", nil, nil
-	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
-	f.usage, f.pieces, f.rec.ServiceTier = dialect.Usage{}, 0, ""
-	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
+	f.began()
 	f.upAt, f.upEnd = 0, false
 	f.call = p.Pool.Start(f.mu, f, &f.req, to)
 	f.upload()
+}
+
+// began notes that an attempt has begun, and forgets the one before.
+func (f *chatFlow) began() {
+	f.rec.NAttempt++
+	f.rec.Provider, f.rec.UpstreamModel = f.target.Provider.Name, f.target.Model
+	f.status, f.retryAfter, f.errorType, f.early, f.late = 0, "", "", nil, nil
+	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
+	f.usage, f.pieces, f.rec.ServiceTier = dialect.Usage{}, 0, ""
+	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
+}
+
+// await comes back to send when the signer has what it needs. Where it has got nothing, the attempt has failed.
+func (f *chatFlow) await(s signer.Signer) {
+	if f.awaited { // it had what it needs a moment ago
+		f.unsigned()
+		return
+	}
+	f.busy, f.awaited = true, true
+	mu := f.mu
+	s.Await(func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		defer f.contain()
+		f.back(func() {
+			if err != nil {
+				f.unsigned()
+				return
+			}
+			f.send()
+		})
+	})
+}
+
+// unsigned handles an attempt that came to nothing because the gateway could not get its credential. The reason is
+// reported to whoever runs the gateway (see [signer.NewTokens]), and is none of the callers' business.
+func (f *chatFlow) unsigned() {
+	f.awaited = false
+	f.made++
+	f.began()
+	f.done(0, "credential", "credential")
+	f.again(f.model.RetryOn.Connect, &dialect.Error{Status: http.StatusBadGateway, Type: "api_error", Code: "upstream_credential",
+		Message: "the gateway could not get its credential for the model's provider"}, "upstream_credential")
 }
 
 // version appends the version of the Messages API that is spoken: the caller's, with the beta features that it asked
@@ -588,6 +648,11 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 	f.retryAfter = string(h.Get(http1.RetryAfter))
 	if h.Status < 200 || h.Status > 299 {
 		f.mode = answerError
+		for i := range h.Fields {
+			if bytes.EqualFold(h.Fields[i].Name, headerErrorType) {
+				f.errorType = string(h.Fields[i].Value)
+			}
+		}
 		return
 	}
 	if f.serves.id == f.speaks.id {
@@ -806,7 +871,7 @@ func (f *chatFlow) observe() {
 }
 
 func (f *chatFlow) decodeError() *dialect.Error {
-	return f.serves.decodeError(f.status, f.retryAfter, f.errBody)
+	return f.serves.decodeError(&dialect.ErrorAnswer{Status: f.status, RetryAfter: f.retryAfter, Type: f.errorType, Body: f.errBody})
 }
 
 // scrub removes the credential in use from what a provider says.

@@ -16,9 +16,18 @@ const (
 	dialects // how many there are
 )
 
+// operation is what a caller wants of a model, in whatever dialect it is said. A translation stays within one.
+type operation uint8
+
+const (
+	chat operation = iota // a conversation and its next turn
+	operations
+)
+
 // spoken is a dialect as callers speak it.
 type spoken struct {
 	id          dialectID
+	op          operation
 	answerID    string // what ids of answers begin with
 	decode      func(body []byte) (*dialect.Request, *dialect.Error)
 	encoder     func() dialect.Encoder
@@ -28,25 +37,26 @@ type spoken struct {
 	status      func(e *dialect.Error) int
 }
 
-// served is a dialect as providers speak it: how they are called, and what they answer.
+// served is a dialect as providers speak it: what they are sent, and what they answer. How a kind of provider is reached
+// in it is in kinds.go.
 type served struct {
 	id          dialectID // a caller who speaks the same one is passed through
-	path        string    // behind the base URL
-	fields      func(b []byte, secret string) []byte
-	encode      func(dst []byte, r *dialect.Request, model string, maxTokens int64) ([]byte, *dialect.Error)
+	streams     string    // the media type of its streams
+	fields      func(f *chatFlow, b []byte) []byte
+	encode      func(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *dialect.Error)
 	decoder     func() dialect.Decoder
-	decodeError func(status int, retryAfter string, body []byte) *dialect.Error
+	decodeError func(a *dialect.ErrorAnswer) *dialect.Error
 }
 
 var spokenDialects = [dialects]spoken{
 	openAIChat: {
-		id: openAIChat, answerID: "chatcmpl-", decode: openaichat.DecodeRequest, asksUsage: true,
+		id: openAIChat, op: chat, answerID: "chatcmpl-", decode: openaichat.DecodeRequest, asksUsage: true,
 		encoder:     func() dialect.Encoder { return new(openaichat.Encoder) },
 		tap:         func() dialect.Tap { return new(openaichat.Tap) },
 		appendError: openaichat.AppendError, status: openaichat.ClientStatus,
 	},
 	anthropicMessages: {
-		id: anthropicMessages, answerID: "msg_", decode: anthropic.DecodeRequest,
+		id: anthropicMessages, op: chat, answerID: "msg_", decode: anthropic.DecodeRequest,
 		encoder:     func() dialect.Encoder { return new(anthropic.Encoder) },
 		tap:         func() dialect.Tap { return new(anthropic.Tap) },
 		appendError: anthropic.AppendError, status: anthropic.ClientStatus,
@@ -55,24 +65,13 @@ var spokenDialects = [dialects]spoken{
 
 var servedDialects = [dialects]served{
 	openAIChat: {
-		id: openAIChat, path: "/chat/completions", encode: openaichat.EncodeRequest, decodeError: openaichat.DecodeError,
+		id: openAIChat, streams: "text/event-stream", encode: openaichat.EncodeRequest, decodeError: openaichat.DecodeError,
 		decoder: func() dialect.Decoder { return new(openaichat.Decoder) },
-		fields: func(b []byte, secret string) []byte {
-			if secret == "" {
-				return b
-			}
-			return append(append(append(b, "Authorization: Bearer "...), secret...), '\r', '\n')
-		},
 	},
 	anthropicMessages: {
-		id: anthropicMessages, path: "/v1/messages", encode: anthropic.EncodeRequest, decodeError: anthropic.DecodeError,
+		id: anthropicMessages, streams: "text/event-stream", encode: anthropic.EncodeRequest, decodeError: anthropic.DecodeError,
 		decoder: func() dialect.Decoder { return new(anthropic.Decoder) },
-		fields: func(b []byte, secret string) []byte {
-			if secret == "" {
-				return b
-			}
-			return append(append(append(b, "x-api-key: "...), secret...), '\r', '\n')
-		},
+		fields:  (*chatFlow).version,
 	},
 }
 
@@ -82,12 +81,4 @@ func speaks(k artifact.RouteKind) *spoken {
 		return &spokenDialects[anthropicMessages]
 	}
 	return &spokenDialects[openAIChat]
-}
-
-// serves is the dialect of a kind of provider.
-func serves(kind string) *served {
-	if kind == "anthropic" {
-		return &servedDialects[anthropicMessages]
-	}
-	return &servedDialects[openAIChat]
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/meter"
 	"github.com/gwc-dev/gwc/runtime/secret"
+	"github.com/gwc-dev/gwc/runtime/signer"
 	"github.com/gwc-dev/gwc/runtime/telemetry"
 	"github.com/gwc-dev/gwc/runtime/upstream"
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -30,6 +31,7 @@ import (
 type Deps struct {
 	Pools   *upstream.Registry
 	Secrets *secret.Store
+	Tokens  *signer.Tokens
 	Metrics *telemetry.Metrics
 	Meter   *meter.Meter
 }
@@ -149,21 +151,7 @@ type Provider struct {
 	Pool   *upstream.Pool
 	Prefix string
 	Fields []byte // its own header lines
-
-	credentials []*secret.Value
-	next        atomic.Uint32
-}
-
-// Credential returns the next credential in turn, or "" where the provider has none.
-func (p *Provider) Credential() string {
-	switch n := len(p.credentials); n {
-	case 0:
-		return ""
-	case 1:
-		return p.credentials[0].Get()
-	default:
-		return p.credentials[int(p.next.Add(1)-1)%n].Get()
-	}
+	Signer signer.Signer
 }
 
 // New binds an artifact. It fails where a secret cannot be resolved or a URL cannot be used; it changes nothing then.
@@ -237,12 +225,8 @@ func (s *Snapshot) provider(p *artifact.Provider, d Deps) (*Provider, error) {
 	for _, h := range p.Headers {
 		b.Fields = append(b.Fields, h.Name+": "+h.Value+"\r\n"...)
 	}
-	for _, ref := range p.Credentials {
-		v, err := d.Secrets.Resolve(ref)
-		if err != nil {
-			return nil, fmt.Errorf("provider %q: %w", p.Name, err)
-		}
-		b.credentials = append(b.credentials, v)
+	if b.Signer, err = sign(p, d); err != nil {
+		return nil, fmt.Errorf("provider %q: %w", p.Name, err)
 	}
 	return b, nil
 }

@@ -144,10 +144,11 @@ func (u *Upstream) AddConns(open, idle int) {
 }
 
 // outcomes are the values of the label "outcome" of an attempt; any other text is counted as "other".
-var outcomes = [...]string{"ok", "connect", "timeout", "429", "4xx", "5xx", "protocol", "aborted", "other"}
+var outcomes = [...]string{"ok", "connect", "timeout", "429", "4xx", "5xx", "protocol", "aborted", "credential", "other"}
 
 // Outcomes lists what an attempt can end in: "ok" (an answer below 400), "connect" (no connection), "timeout", "429",
-// "4xx" (others), "5xx", "protocol" (the answer was not HTTP, or was cut), "aborted" (the client went away).
+// "4xx" (others), "5xx", "protocol" (the answer was not HTTP, or was cut), "aborted" (the client
+// went away), "credential" (a token for the provider could not be fetched).
 func Outcomes() []string { return outcomes[:len(outcomes)-1] }
 
 // Outcome is the outcome of an attempt that ended in a complete answer with the status.
@@ -181,8 +182,10 @@ func outcomeIndex(s string) int {
 		return 6
 	case "aborted":
 		return 7
+	case "credential":
+		return 8
 	}
-	return 8
+	return 9
 }
 
 // attemptCounts count attempts by outcome, and how long they took.

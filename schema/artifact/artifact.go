@@ -77,7 +77,10 @@ type Calls struct {
 	MaxBytes int64         `cbor:"3,keyasint,omitempty"`
 }
 
-// Provider is an AI vendor account or server. Kind is "openai" or "anthropic". BaseURL is the root to which the
+// ProviderKinds are the kinds that an artifact may name. The runtime serves each of them.
+func ProviderKinds() []string { return []string{"openai", "anthropic"} }
+
+// Provider is an AI vendor account or server. Kind is one of [ProviderKinds]. BaseURL is the root to which the
 // kind's own paths are added, without a trailing slash. Credentials are secret references, used in turn. Headers are
 // added to each call, sorted by name.
 type Provider struct {

@@ -174,7 +174,7 @@ func (v *validator) providers() {
 		p := &v.a.Providers[i]
 		v.name(p.Name, "provider %d: its name", i)
 		v.ascending(v.a.Providers[max(i-1, 0)].Name, p.Name, i == 0, "the provider")
-		v.oneOf(p.Kind, []string{"openai", "anthropic"}, "provider %d: its kind", i)
+		v.oneOf(p.Kind, ProviderKinds(), "provider %d: its kind", i)
 		v.base(p.BaseURL, "provider %d: its base URL", i)
 		for _, c := range p.Credentials {
 			v.reference(c, []string{"env:", "file:"}, "provider %d: a credential", i)

@@ -17,6 +17,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/netio"
 	"github.com/gwc-dev/gwc/runtime/pipeline"
 	"github.com/gwc-dev/gwc/runtime/secret"
+	"github.com/gwc-dev/gwc/runtime/signer"
 	"github.com/gwc-dev/gwc/runtime/snapshot"
 	"github.com/gwc-dev/gwc/runtime/telemetry"
 	"github.com/gwc-dev/gwc/runtime/upstream"
@@ -108,7 +109,7 @@ func (p *production) open(t *script.Test) (*gateway, error) {
 	g.pools = upstream.NewRegistry(g.loop, nil, g.panicked)
 	g.pools.Rehearse(g.stage, g.time.clock())
 	snap, err := snapshot.New(p.artifact, p.digest, snapshot.Deps{
-		Pools: g.pools, Secrets: secret.NewRehearsal(), Metrics: p.metrics, Meter: &meter.Meter{},
+		Pools: g.pools, Secrets: secret.NewRehearsal(), Tokens: signer.NewRehearsal(), Metrics: p.metrics, Meter: &meter.Meter{},
 	}, t.Begin)
 	if err != nil {
 		_ = g.loop.Close(context.Background())

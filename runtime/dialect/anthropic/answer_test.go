@@ -160,7 +160,7 @@ func FuzzDecodeRequest(f *testing.F) {
 			}
 			return
 		}
-		out, derr := EncodeRequest(nil, r, "claude-sonnet-4-5", 0)
+		out, derr := EncodeRequest(nil, r, &dialect.Target{Model: "claude-sonnet-4-5"})
 		if derr != nil {
 			return
 		}

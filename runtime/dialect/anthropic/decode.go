@@ -589,8 +589,8 @@ func statusOf(kind string) int {
 
 // DecodeError reads an error answer: {"type":"error","error":{"type","message"}}. It always gives an error with a
 // message, whatever the body holds.
-func DecodeError(status int, retryAfter string, body []byte) *dialect.Error {
-	return dialect.AnswerError(status, retryAfter, body, typeOf)
+func DecodeError(a *dialect.ErrorAnswer) *dialect.Error {
+	return dialect.AnswerError(a, typeOf)
 }
 
 // typeOf is the reverse of statusOf, for answers that something in front of the API gave.

@@ -192,7 +192,7 @@ func TestErrorAnswersAreRead(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.want.RetryAfter = "12"
-			if diff := cmp.Diff(&c.want, DecodeError(c.status, "12", []byte(c.body))); diff != "" {
+			if diff := cmp.Diff(&c.want, DecodeError(&dialect.ErrorAnswer{Status: c.status, RetryAfter: "12", Body: []byte(c.body)})); diff != "" {
 				t.Errorf("mismatch (-want +got):\n%s", diff)
 			}
 		})

@@ -17,18 +17,17 @@ import (
 // and a model's whole limit would make every reservation huge.
 const DefaultMaxTokens = 4096
 
-// EncodeRequest appends r as the body of POST /v1/messages for the given upstream model. maxTokens is the output
-// limit where the caller named none (0: [DefaultMaxTokens]). An error has status 400 and names the place in the caller's body; dst is then
-// returned as it was.
-func EncodeRequest(dst []byte, r *dialect.Request, model string, maxTokens int64) ([]byte, *dialect.Error) {
-	e := encoder{r: r, quirk: quirkOf(model), dst: dst, max: maxTokens}
+// EncodeRequest appends r as the body of POST /v1/messages for a target, whose MaxTokens 0 is [DefaultMaxTokens]. An
+// error has status 400 and names the place in the caller's body; dst is then returned as it was.
+func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *dialect.Error) {
+	e := encoder{r: r, quirk: quirkOf(t.Model), dst: dst, max: t.MaxTokens}
 	if r.MaxTokens != nil {
 		e.max = *r.MaxTokens
 	}
 	if e.max < 1 {
 		e.max = DefaultMaxTokens
 	}
-	if err := e.request(model); err != nil {
+	if err := e.request(t.Model); err != nil {
 		return dst, err
 	}
 	return e.dst, nil

@@ -123,7 +123,7 @@ func TestRequestsAreWritten(t *testing.T) {
 				model = "claude-sonnet-4-5"
 			}
 			c.r.Model = "asked"
-			got, err := EncodeRequest([]byte("kept"), &c.r, model, 4096)
+			got, err := EncodeRequest([]byte("kept"), &c.r, &dialect.Target{Model: model, MaxTokens: 4096})
 			if err != nil {
 				t.Fatalf("%s (%s)", err.Message, err.Param)
 			}
@@ -145,7 +145,7 @@ func TestRequestsAreWritten(t *testing.T) {
 
 func TestTokensOfTheCallerCount(t *testing.T) {
 	r := dialect.Request{Messages: []dialect.Message{user(text("hi"))}, MaxTokens: new(int64(40000)), Reasoning: "high"}
-	got, err := EncodeRequest(nil, &r, "claude-sonnet-4-5", 4096)
+	got, err := EncodeRequest(nil, &r, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 4096})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestTokensOfTheCallerCount(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	r.MaxTokens = new(int64(1024)) // no room for the least budget
-	if got, _ = EncodeRequest(nil, &r, "claude-sonnet-4-5", 4096); strings.Contains(string(got), "thinking") {
+	if got, _ = EncodeRequest(nil, &r, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 4096}); strings.Contains(string(got), "thinking") {
 		t.Errorf("got %s", got)
 	}
 }
@@ -189,7 +189,7 @@ func TestWhatCannotBeSaidIsRefused(t *testing.T) {
 		{"an image of another type", dialect.Request{Messages: []dialect.Message{at(user(dialect.Part{Kind: dialect.Image, MediaType: "image/tiff", Data: "AA==", At: 2}), 1)}}, "messages[1].content[2].image_url.url", "image/tiff"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := EncodeRequest([]byte("kept"), &c.r, "claude-sonnet-4-5", 4096)
+			got, err := EncodeRequest([]byte("kept"), &c.r, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 4096})
 			if err == nil {
 				t.Fatalf("accepted: %s", got)
 			}
@@ -202,18 +202,18 @@ func TestWhatCannotBeSaidIsRefused(t *testing.T) {
 		})
 	}
 	schema := dialect.Request{Messages: hi, Format: dialect.Format{Kind: "json_schema", Schema: []byte(`{}`)}}
-	if _, err := EncodeRequest(nil, &schema, "claude-3-7-sonnet-latest", 4096); err == nil || err.Param != "response_format" {
+	if _, err := EncodeRequest(nil, &schema, &dialect.Target{Model: "claude-3-7-sonnet-latest", MaxTokens: 4096}); err == nil || err.Param != "response_format" {
 		t.Errorf("a schema at a model without structured outputs: %+v", err)
 	}
 }
 
 func TestEncodingLeavesTheRequestAsItIs(t *testing.T) {
 	r := dialect.Request{Messages: []dialect.Message{user(dialect.Part{Kind: dialect.Image, MediaType: "image/jpg", Data: "AA=="}), assistant(call("c1", "")), result("c1", text("r"))}}
-	first, err := EncodeRequest(nil, &r, "claude-sonnet-4-5", 4096)
+	first, err := EncodeRequest(nil, &r, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 4096})
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := EncodeRequest(nil, &r, "claude-sonnet-4-5", 4096)
+	second, err := EncodeRequest(nil, &r, &dialect.Target{Model: "claude-sonnet-4-5", MaxTokens: 4096})
 	if err != nil || string(first) != string(second) {
 		t.Errorf("the second target gets %s, the first got %s (%v)", second, first, err)
 	}
@@ -230,14 +230,14 @@ func TestManyCallsFindTheirResults(t *testing.T) {
 		messages = append(messages, result(fmt.Sprint("c", 499-i), text("r")))
 	}
 	messages[1] = assistant(calls...)
-	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages}, "claude-sonnet-4-5", 0); err != nil {
+	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages}, &dialect.Target{Model: "claude-sonnet-4-5"}); err != nil {
 		t.Error(err.Message)
 	}
 	messages[9] = messages[8]
-	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages}, "claude-sonnet-4-5", 0); err == nil || !strings.Contains(err.Message, "c493") {
+	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages}, &dialect.Target{Model: "claude-sonnet-4-5"}); err == nil || !strings.Contains(err.Message, "c493") {
 		t.Errorf("a result that comes twice: %+v", err)
 	}
-	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages[:400]}, "claude-sonnet-4-5", 0); err == nil {
+	if _, err := EncodeRequest(nil, &dialect.Request{Messages: messages[:400]}, &dialect.Target{Model: "claude-sonnet-4-5"}); err == nil {
 		t.Error("calls without results are accepted")
 	}
 }

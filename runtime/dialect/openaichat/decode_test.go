@@ -131,7 +131,7 @@ func TestWhatIsSentOfANeutralRequest(t *testing.T) {
 		MaxTokens: new(int64(9)), Temperature: new(0.5), Reasoning: "max", Stop: []string{"\n"}, User: "u", Stream: true,
 		Format: dialect.Format{Kind: "json_schema", Name: "n", Schema: []byte(`{}`)},
 	}
-	got, derr := EncodeRequest(nil, r, "gpt-4o", 4096)
+	got, derr := EncodeRequest(nil, r, &dialect.Target{Model: "gpt-4o", MaxTokens: 4096})
 	if derr != nil {
 		t.Fatal(derr)
 	}
@@ -147,7 +147,7 @@ func TestWhatIsSentOfANeutralRequest(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("mismatch (-want +got):\n%s", diff)
 	}
-	got, _ = EncodeRequest(nil, r, "openai/o3-mini", 0)
+	got, _ = EncodeRequest(nil, r, &dialect.Target{Model: "openai/o3-mini"})
 	if s := string(got); !strings.Contains(s, `"reasoning_effort":"xhigh"`) || strings.Contains(s, "temperature") {
 		t.Errorf("for a model that reasons: %s", s)
 	}
@@ -155,7 +155,7 @@ func TestWhatIsSentOfANeutralRequest(t *testing.T) {
 		{Unsupported: []string{"tools.0.server_tools"}},
 		{Stop: []string{"1", "2", "3", "4", "5"}},
 	} {
-		if _, derr := EncodeRequest(nil, c, "m", 0); derr == nil || derr.Status != 400 {
+		if _, derr := EncodeRequest(nil, c, &dialect.Target{Model: "m"}); derr == nil || derr.Status != 400 {
 			t.Errorf("%+v is sent: %v", c, derr)
 		}
 	}
@@ -204,7 +204,7 @@ func FuzzEncodeRequest(f *testing.F) {
 		if derr != nil {
 			return
 		}
-		out, derr := EncodeRequest(nil, r, "m", 0)
+		out, derr := EncodeRequest(nil, r, &dialect.Target{Model: "m"})
 		if derr != nil {
 			return
 		}

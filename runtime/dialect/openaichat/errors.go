@@ -49,8 +49,8 @@ func ClientStatus(e *dialect.Error) int {
 
 // DecodeError reads an error answer of a provider that speaks this dialect. It always gives an error with a message,
 // whatever the body holds.
-func DecodeError(status int, retryAfter string, body []byte) *dialect.Error {
-	return dialect.AnswerError(status, retryAfter, body, errorType)
+func DecodeError(a *dialect.ErrorAnswer) *dialect.Error {
+	return dialect.AnswerError(a, errorType)
 }
 
 // errorType is OpenAI's word for a status, for providers that give none.

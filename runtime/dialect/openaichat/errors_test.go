@@ -36,7 +36,7 @@ func TestErrorBodiesAreReadInEveryForm(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.want.RetryAfter = "7"
-			if diff := cmp.Diff(&c.want, DecodeError(c.status, "7", []byte(c.body))); diff != "" {
+			if diff := cmp.Diff(&c.want, DecodeError(&dialect.ErrorAnswer{Status: c.status, RetryAfter: "7", Body: []byte(c.body)})); diff != "" {
 				t.Errorf("mismatch (-want +got):\n%s", diff)
 			}
 		})
@@ -71,7 +71,7 @@ func FuzzErrorsAlwaysHaveAMessage(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		e := DecodeError(500, "", body)
+		e := DecodeError(&dialect.ErrorAnswer{Status: 500, Body: body})
 		if e.Message == "" || e.Type == "" || e.Status != 500 {
 			t.Errorf("%+v", e)
 		}

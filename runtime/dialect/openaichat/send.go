@@ -52,10 +52,9 @@ func reasons(model string) bool {
 	return len(model) >= 2 && model[0] == 'o' && '1' <= model[1] && model[1] <= '9'
 }
 
-// EncodeRequest appends r as the body of POST /chat/completions for the given upstream model. maxTokens is the output
-// limit where the caller named none; 0 leaves it to the provider. An error has status 400 and names the place in the
-// caller's body; dst is then returned as it was.
-func EncodeRequest(dst []byte, r *dialect.Request, model string, maxTokens int64) ([]byte, *dialect.Error) {
+// EncodeRequest appends r as the body of POST /chat/completions for a target, whose MaxTokens 0 leaves the limit to the
+// provider. An error has status 400 and names the place in the caller's body; dst is then returned as it was.
+func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *dialect.Error) {
 	for _, path := range r.Unsupported {
 		if l := LossTable.Of(path); l.Fate == dialect.Rejected {
 			return dst, invalid(path, "unsupported_parameter", fmt.Sprintf("'%s' is not supported by this model's provider: %s.", path, l.Why))
@@ -65,7 +64,7 @@ func EncodeRequest(dst []byte, r *dialect.Request, model string, maxTokens int64
 		return dst, invalid("", "too_many_stop_sequences", fmt.Sprintf("This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop)))
 	}
 	w := sender{r: r, dst: dst}
-	w.request(model, maxTokens)
+	w.request(t.Model, t.MaxTokens)
 	return w.dst, nil
 }
 

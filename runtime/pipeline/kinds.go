@@ -1,0 +1,47 @@
+package pipeline
+
+import "github.com/gwc-dev/gwc/runtime/snapshot"
+
+// kind is how a kind of provider is called. Who signs the calls is bound by package snapshot.
+type kind struct {
+	// speaks holds the dialects that the provider speaks itself, as bits: their callers are passed through.
+	speaks uint64
+	// to is what a request in any other dialect becomes, by operation; absent where the provider has nothing of the kind.
+	to map[operation]dialectID
+	// target appends the request target of a call, behind the base URL's path.
+	target func(dst []byte, c *callee) []byte
+}
+
+// callee is what a request target is made of.
+type callee struct {
+	provider *snapshot.Provider
+	dialect  dialectID
+	model    string
+	stream   bool
+}
+
+// kinds by the name that configurations use.
+var kinds = map[string]*kind{
+	"openai": {
+		speaks: 1 << openAIChat,
+		to:     map[operation]dialectID{chat: openAIChat},
+		target: func(dst []byte, _ *callee) []byte { return append(dst, "/chat/completions"...) },
+	},
+	"anthropic": {
+		speaks: 1 << anthropicMessages,
+		to:     map[operation]dialectID{chat: anthropicMessages},
+		target: func(dst []byte, _ *callee) []byte { return append(dst, "/v1/messages"...) },
+	},
+}
+
+// serves is the dialect in which a kind of provider is asked by callers of s: theirs, if it speaks that, or the one
+// that their requests are translated to; nil where it cannot do what they ask for.
+func (k *kind) serves(s *spoken) *served {
+	if k.speaks&(1<<s.id) != 0 {
+		return &servedDialects[s.id]
+	}
+	if id, ok := k.to[s.op]; ok {
+		return &servedDialects[id]
+	}
+	return nil
+}
