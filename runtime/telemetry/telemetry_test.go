@@ -105,7 +105,7 @@ func TestScrapeShowsWhatWasCounted(t *testing.T) {
 				`gwc_target_attempts_total{model="gpt-5",outcome="429",provider="openai"} 1`,
 				`gwc_target_attempts_total{model="gpt-5",outcome="aborted",provider="openai"} 1`,
 				`gwc_target_attempts_total{model="gpt-5",outcome="other",provider="openai"} 1`,
-				`gwc_target_attempt_duration_seconds_count{model="gpt-5",provider="openai"} 9`,
+				`gwc_target_attempt_duration_seconds_count{model="gpt-5",provider="openai"} 10`,
 				`gwc_tokens_total{kind="input",model="gpt-5",provider="openai"} 101`,
 				`gwc_tokens_total{kind="output",model="gpt-5",provider="openai"} 20`,
 				`gwc_tokens_total{kind="cache_read",model="gpt-5",provider="openai"} 50`,
