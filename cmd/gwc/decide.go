@@ -12,6 +12,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/http1"
+	"github.com/gwc-dev/gwc/runtime/pipeline"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 )
@@ -95,14 +96,14 @@ func decide(a *artifact.Artifact, q *tried) *decision {
 			return d.refuse(http.StatusUnauthorized, why)
 		}
 	}
-	switch d.route.Kind {
-	case artifact.RouteAPI:
+	switch kind := d.route.Kind; {
+	case kind == artifact.RouteAPI:
 		d.proxy()
-	case artifact.RouteChat, artifact.RouteMessages:
+	case kind.Asks():
 		d.chat()
-	case artifact.RouteModels:
+	case kind == artifact.RouteModels:
 		return d.answer("the list of the app's models: " + orNone(d.models()))
-	case artifact.RouteModel:
+	case kind == artifact.RouteModel:
 		if !d.mayUse(d.vals[0]) {
 			return d.refuse(http.StatusNotFound, fmt.Sprintf("model %q does not exist or the app does not list it", d.vals[0]))
 		}
@@ -223,12 +224,12 @@ func (d *decision) chat() {
 	d.model = &d.a.Models[slices.IndexFunc(d.a.Models, func(m artifact.Model) bool { return m.Name == name })]
 	for _, t := range d.model.Targets {
 		p := &d.a.Providers[t.Provider]
-		e := endpoint{fmt.Sprintf("%s/%s", p.Name, t.Model), "POST " + p.BaseURL + "/chat/completions", "passed through"}
-		if p.Kind == "anthropic" {
-			e.url = "POST " + p.BaseURL + "/v1/messages"
-		}
-		if (p.Kind == "anthropic") != (d.route.Kind == artifact.RouteMessages) {
-			e.how = "translated to " + p.Kind
+		e := endpoint{fmt.Sprintf("%s/%s", p.Name, t.Model), "not called", "it has nothing of the kind"}
+		if target, translated, ok := pipeline.Reach(p, t.Model, d.route.Kind, head.Stream); ok {
+			e.url, e.how = "POST "+p.BaseURL+target, "passed through"
+			if translated {
+				e.how = "translated to " + p.Kind
+			}
 		}
 		d.prices = append(d.prices, "unknown")
 		if price := d.a.TargetPrice(t); price != nil {

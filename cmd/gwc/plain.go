@@ -131,19 +131,11 @@ func snake(name string) string {
 }
 
 func kindName(k artifact.RouteKind) string {
-	switch k {
-	case artifact.RouteAPI:
+	if k == artifact.RouteAPI {
 		return "api"
-	case artifact.RouteChat:
-		return "chat"
-	case artifact.RouteMessages:
-		return "messages"
-	case artifact.RouteModels:
-		return "models"
-	case artifact.RouteModel:
-		return "model"
 	}
-	return ""
+	r, _ := k.AI()
+	return r.Name
 }
 
 // named returns a function that gives the name at an index of a list, or null where there is none.

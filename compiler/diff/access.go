@@ -182,7 +182,7 @@ func (c *comparison) withKey(v *View, k *artifact.Key, at int64) *Witness {
 		if tried == maxAlike {
 			break
 		}
-		if o.auth == "none" || o.kind.Chat() || o.kind == artifact.RouteModel {
+		if o.auth == "none" || o.kind.Asks() || o.kind == artifact.RouteModel {
 			continue
 		}
 		tried++

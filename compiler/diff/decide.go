@@ -180,14 +180,14 @@ func (v *View) Decide(q Request) Decision {
 			d.Caller = v.app(app)
 		}
 	}
-	switch r.Kind {
-	case artifact.RouteAPI:
+	switch {
+	case r.Kind == artifact.RouteAPI:
 		v.proxy(r, q, &d)
-	case artifact.RouteChat, artifact.RouteMessages:
+	case r.Kind.Asks():
 		v.chat(app, q.Model, &d)
-	case artifact.RouteModels:
+	case r.Kind == artifact.RouteModels:
 		d.Status, d.Why = http.StatusOK, "the list of the app's models"
-	case artifact.RouteModel:
+	case r.Kind == artifact.RouteModel:
 		if p.Len() > 0 && v.mayUse(app, string(p.Value(path, 0))) {
 			d.Status, d.Why = http.StatusOK, "the model's card"
 		} else {

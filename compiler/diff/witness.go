@@ -147,13 +147,13 @@ func (c *comparison) witness(v *View, o *operation, anonymous bool) *Witness {
 func (c *comparison) asked(v *View, o *operation) *Witness {
 	for i := range v.a.Models {
 		name := v.a.Models[i].Name
-		switch o.kind {
-		case artifact.RouteChat, artifact.RouteMessages:
+		switch {
+		case o.kind.Asks():
 			if w := c.chat(o.path, name); w != nil {
 				return w
 			}
 			continue
-		case artifact.RouteModel:
+		case o.kind == artifact.RouteModel:
 			if q := (Request{Method: o.method, Path: fill(o.path, name)}); v.Decide(q).Route == o.id {
 				for _, q := range c.as(q) {
 					if w := c.judge(q); w != nil {

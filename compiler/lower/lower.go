@@ -99,15 +99,8 @@ func (l *lowerer) models() {
 	if len(l.p.Models) == 0 {
 		return
 	}
-	// The paths of the models' own API, as clients of OpenAI's and Anthropic's APIs ask for them.
-	for _, r := range []ir.Route{
-		{ID: "ai.chat", Kind: artifact.RouteChat, Method: "POST", Path: "/v1/chat/completions"},
-		{ID: "ai.messages", Kind: artifact.RouteMessages, Method: "POST", Path: "/v1/messages"},
-		{ID: "ai.models", Kind: artifact.RouteModels, Method: "GET", Path: "/v1/models"},
-		{ID: "ai.model", Kind: artifact.RouteModel, Method: "GET", Path: "/v1/models/{model}"},
-	} {
-		r.API, r.Auth = -1, "key"
-		l.p.Routes = append(l.p.Routes, r)
+	for _, r := range artifact.AIRoutes() {
+		l.p.Routes = append(l.p.Routes, ir.Route{ID: r.ID, Kind: r.Kind, Method: r.Method, Path: r.Path, API: -1, Auth: "key"})
 	}
 }
 

@@ -318,7 +318,7 @@ func (p *prover) request(x reach.Subject, app int) *Witness {
 		if q, ok = p.view().Sample(r.ID, r.Method); !ok {
 			return nil
 		}
-		if r.Kind == artifact.RouteChat || r.Kind == artifact.RouteMessages {
+		if r.Kind.Asks() {
 			for _, ref := range p.modelsOf(app) {
 				q.Model = ref.Name
 				break

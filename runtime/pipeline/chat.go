@@ -394,7 +394,7 @@ func (f *chatFlow) send() {
 	t := f.target
 	p := t.Provider
 	f.sentAt = f.p.clock.Now()
-	f.callee = callee{provider: p, dialect: f.serves.id, model: t.Model, stream: f.head.Stream}
+	f.callee = callee{provider: p.Provider, dialect: f.serves.id, model: t.Model, stream: f.head.Stream}
 	f.path2 = f.kind.target(append(f.path2[:0], p.Prefix...), &f.callee)
 	b := f.reqBuf[:0]
 	b = append(b, "Content-Type: application/json\r\nAccept: "...)

@@ -1,6 +1,6 @@
 package pipeline
 
-import "github.com/gwc-dev/gwc/runtime/snapshot"
+import "github.com/gwc-dev/gwc/schema/artifact"
 
 // kind is how a kind of provider is called. Who signs the calls is bound by package snapshot.
 type kind struct {
@@ -14,7 +14,7 @@ type kind struct {
 
 // callee is what a request target is made of.
 type callee struct {
-	provider *snapshot.Provider
+	provider *artifact.Provider
 	dialect  dialectID
 	model    string
 	stream   bool
@@ -44,4 +44,18 @@ func (k *kind) serves(s *spoken) *served {
 		return &servedDialects[id]
 	}
 	return nil
+}
+
+// Reach tells how a model of a provider is asked by callers of a route: the request target behind the base URL, and
+// whether the request is translated. ok is false where the provider has nothing of the kind.
+func Reach(p *artifact.Provider, model string, route artifact.RouteKind, stream bool) (target string, translated, ok bool) {
+	k, s := kinds[p.Kind], speaks(route)
+	if k == nil {
+		return "", false, false
+	}
+	to := k.serves(s)
+	if to == nil {
+		return "", false, false
+	}
+	return string(k.target(nil, &callee{provider: p, dialect: to.id, model: model, stream: stream})), to.id != s.id, true
 }

@@ -178,8 +178,8 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 		return nothing{}
 	}
 	r := &s.Routes[v]
-	switch r.Kind {
-	case artifact.RouteAPI:
+	switch {
+	case r.Kind == artifact.RouteAPI:
 		f := p.apis.Get().(*apiFlow)
 		f.begin(c, q, s, now)
 		f.r = r
@@ -189,7 +189,7 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 			return nothing{}
 		}
 		return f.run(q)
-	case artifact.RouteChat, artifact.RouteMessages:
+	case r.Kind.Asks():
 		f := p.chats.Get().(*chatFlow)
 		f.begin(c, q, s, now)
 		f.r, f.speaks = r, speaks(r.Kind)

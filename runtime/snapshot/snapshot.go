@@ -146,8 +146,7 @@ type Target struct {
 
 // Provider is an [artifact.Provider], bound.
 type Provider struct {
-	Name   string
-	Kind   string
+	*artifact.Provider
 	Pool   *upstream.Pool
 	Prefix string
 	Fields []byte // its own header lines
@@ -221,7 +220,7 @@ func (s *Snapshot) provider(p *artifact.Provider, d Deps) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider %q: %w", p.Name, err)
 	}
-	b := &Provider{Name: p.Name, Kind: p.Kind, Pool: pool, Prefix: prefix}
+	b := &Provider{Provider: p, Pool: pool, Prefix: prefix}
 	for _, h := range p.Headers {
 		b.Fields = append(b.Fields, h.Name+": "+h.Value+"\r\n"...)
 	}

@@ -213,9 +213,6 @@ const (
 	RouteMessages
 )
 
-// Chat reports whether a route of the kind takes a conversation for the model that its body names.
-func (k RouteKind) Chat() bool { return k == RouteChat || k == RouteMessages }
-
 // Route is what the routing table leads to: one operation on one host, method and path template.
 type Route struct {
 	ID        string        `cbor:"1,keyasint"` // stable across builds: "petstore.listPets", "ai.chat"; the metrics label

@@ -330,10 +330,11 @@ func (v *validator) routes() {
 	for i := range v.a.Routes {
 		r := &v.a.Routes[i]
 		v.name(r.ID, "route %d: its id", i)
-		switch r.Kind {
-		case RouteAPI:
+		_, ai := r.Kind.AI()
+		switch {
+		case r.Kind == RouteAPI:
 			v.index(r.API, len(v.a.APIs), "route %d: its API", i)
-		case RouteChat, RouteMessages, RouteModels, RouteModel:
+		case ai:
 			if r.API != -1 {
 				v.fail("route %d has an API, which its kind has not", i)
 			}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gwc-dev/gwc/compiler/diff"
+	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
@@ -268,8 +269,10 @@ func (b *bill) close() *Bill {
 	return &out
 }
 
-// chat tells whether the record is of a conversation, which names its model in its body.
-func (l *logged) chat() bool { return l.Route == "ai.chat" || l.Route == "ai.messages" }
+// chat tells whether the record is of a request that names a model.
+func (l *logged) chat() bool {
+	return slices.ContainsFunc(artifact.AIRoutes(), func(r artifact.AIRoute) bool { return r.Asks && r.ID == l.Route })
+}
 
 // request makes the request of a record again, or says why it cannot.
 func (l *logged) request(base *diff.View) (q diff.Request, why string) {

@@ -218,13 +218,13 @@ tests: d: {request: {path: "/v1/models", as: "acme/web", key: "old"}, expect: an
 		}
 	}
 	if d := cmp.Diff([]string{
-		" operation ai.chat", " operation ai.models", " operation pets.listPets", ` policy auth "key" of API pets`, " target m: target 1, claude/c-1",
+		" operation pets.listPets", ` policy auth "key" of API pets`, " target m: target 1, claude/c-1",
 		"acme key acme/free: k", "acme key acme/web: old",
 	}, covered); d != "" {
 		t.Errorf("covered: mismatch (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff([]string{
-		" operation ai.messages", " operation ai.model", " operation open.addPet", " operation open.listPets", " operation pets.addPet",
+		" operation open.addPet", " operation open.listPets", " operation pets.addPet",
 		` policy auth "key" of the models' paths`, ` policy auth "none" of API open`, " policy timeout 1h0m0s of API pets",
 		" target m: target 2, openai/o-1", " target one: target 1, openai/o-2", "acme key acme/web: new", "acme policy limit 2 per 1m of app acme/web",
 	}, never); d != "" {

@@ -1,0 +1,39 @@
+package artifact
+
+// AIRoute is a path of the models' own API. Every artifact with models has all of them; what may be asked there, of
+// which model and by whom, is the artifact's.
+type AIRoute struct {
+	Kind   RouteKind
+	ID     string // "ai.chat"
+	Name   string // "chat", as `gwc inspect` shows the kind
+	Method string
+	Path   string
+	Asks   bool // the request names a model, whose target answers
+}
+
+// aiRoutes in the order in which artifacts number them.
+var aiRoutes = [...]AIRoute{
+	{RouteChat, "ai.chat", "chat", "POST", "/v1/chat/completions", true},
+	{RouteMessages, "ai.messages", "messages", "POST", "/v1/messages", true},
+	{RouteModels, "ai.models", "models", "GET", "/v1/models", false},
+	{RouteModel, "ai.model", "model", "GET", "/v1/models/{model}", false},
+}
+
+// AIRoutes lists the paths of the models' API, as clients of OpenAI's, Anthropic's and Google's APIs ask for them.
+func AIRoutes() []AIRoute { return aiRoutes[:] }
+
+// AI returns what a kind of route is in the models' API; ok is false for other routes.
+func (k RouteKind) AI() (r AIRoute, ok bool) {
+	for _, r := range aiRoutes {
+		if r.Kind == k {
+			return r, true
+		}
+	}
+	return AIRoute{}, false
+}
+
+// Asks reports whether the requests of a route name a model, whose target answers.
+func (k RouteKind) Asks() bool {
+	r, ok := k.AI()
+	return ok && r.Asks
+}
