@@ -93,9 +93,9 @@ func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
 			dst = e.delta(e.begin(dst, opened{blockThinking, ev.Index}), "thinking_delta", "thinking", ev.Text)
 		}
 	case dialect.SignatureDelta:
-		dst = e.signature(e.begin(dst, opened{blockThinking, ev.Index}), ev.Text)
+		dst = e.signature(e.begin(dst, opened{blockThinking, ev.Index}), dialect.Seal(dialect.SignerAnthropic, ev.SignedBy, ev.Text))
 	case dialect.RedactedThinkingEvent:
-		dst = e.redacted(e.close(dst), ev.Text)
+		dst = e.redacted(e.close(dst), dialect.Seal(dialect.SignerAnthropic, ev.SignedBy, ev.Text))
 	case dialect.ToolStart:
 		e.calls = append(e.calls, toolUse{index: ev.Index, id: ev.ID, name: ev.Name})
 		dst = e.advance(dst)

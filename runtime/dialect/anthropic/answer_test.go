@@ -82,6 +82,10 @@ func TestAnAnswerInEvents(t *testing.T) {
 		{"usage is told at the end, cached tokens apart", []dialect.Event{began, {Kind: dialect.Stop, StopReason: dialect.StopSequence, StopSequence: "\n\n"}, counts, ended},
 			message + `{"type":"message_delta","delta":{"stop_reason":"stop_sequence","stop_sequence":"\n\n"},"usage":{"input_tokens":10,"cache_creation_input_tokens":30,"cache_read_input_tokens":60,` +
 				`"cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":10},"output_tokens":20,"output_tokens_details":{"thinking_tokens":5}}}` + "\n" + `{"type":"message_stop"}` + "\n"},
+		{"thinking that another provider signed bears its name", []dialect.Event{began, {Kind: dialect.ThinkingDelta, Text: "hm"}, {Kind: dialect.SignatureDelta, Text: "s", SignedBy: dialect.SignerOpenAI}, calls, ended},
+			message + `{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}` + "\n" +
+				`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}` + "\n" +
+				`{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"gwc1:openai:s"}}` + "\n" + stop("0") + over},
 		{"signed and redacted thinking", []dialect.Event{began, {Kind: dialect.ThinkingDelta, Text: "hm"}, {Kind: dialect.SignatureDelta, Text: "s"}, {Kind: dialect.RedactedThinkingEvent, Index: 1, Text: "r"}, calls, ended},
 			message + `{"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":"","signature":""}}` + "\n" +
 				`{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}` + "\n" +

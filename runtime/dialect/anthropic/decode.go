@@ -288,7 +288,7 @@ func (d *Decoder) blockStart(index int64, raw []byte, emit func(*dialect.Event))
 		}
 		b.signature = append(b.signature, d.Text(c.signature)...)
 	case `"redacted_thinking"`:
-		d.Emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.thoughts, Text: d.Text(c.data)})
+		d.Emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.thoughts, Text: d.Text(c.data), SignedBy: dialect.SignerAnthropic})
 		d.thoughts++
 	case `"tool_use"`:
 		b.kind, b.ordinal = blockTool, d.tools
@@ -369,7 +369,7 @@ func (d *Decoder) close(b *block, emit func(*dialect.Event)) {
 	switch b.kind {
 	case blockThinking:
 		if len(b.signature) > 0 {
-			d.Emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: b.ordinal, Text: string(b.signature)})
+			d.Emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: b.ordinal, Text: string(b.signature), SignedBy: dialect.SignerAnthropic})
 		}
 	case blockTool:
 		ev := dialect.Event{Kind: dialect.ToolEnd, Index: b.ordinal}

@@ -320,6 +320,9 @@ func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls nameSe
 		m := &turn[i]
 		for j := range m.Parts {
 			p := &m.Parts[j]
+			if foreign(p) {
+				continue
+			}
 			switch p.Kind {
 			case dialect.Text, dialect.Refusal:
 				text := p.Text
@@ -662,6 +665,11 @@ func (e *encoder) thinking() (member, effort string) {
 	return "", ""
 }
 
+// foreign reports whether p is thinking that another provider signed: the API would refuse its signature.
+func foreign(p *dialect.Part) bool {
+	return (p.Kind == dialect.Thinking || p.Kind == dialect.RedactedThinking) && p.SignedBy != dialect.SignerUnknown && p.SignedBy != dialect.SignerAnthropic
+}
+
 // unthoughtCalls reports whether the last assistant turn calls tools without a block of thinking before them. With a
 // thinking budget the API refuses to go on from there.
 func (e *encoder) unthoughtCalls() bool {
@@ -673,7 +681,9 @@ func (e *encoder) unthoughtCalls() bool {
 		for j := range m.Parts {
 			switch m.Parts[j].Kind {
 			case dialect.Thinking, dialect.RedactedThinking:
-				return false
+				if !foreign(&m.Parts[j]) {
+					return false
+				}
 			case dialect.ToolCall:
 				return true
 			}

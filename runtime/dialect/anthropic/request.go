@@ -329,12 +329,14 @@ func (d *decoding) block(where holder) (p dialect.Part, ok bool) {
 		}
 	case "thinking":
 		if allowed(inAssistant) {
-			p.Kind, p.Text, p.Signature = dialect.Thinking, thinking, signature
+			p.Kind, p.Text = dialect.Thinking, thinking
+			p.SignedBy, p.Signature = dialect.Unseal(dialect.SignerAnthropic, signature)
 			return p, true
 		}
 	case "redacted_thinking":
 		if allowed(inAssistant) {
-			p.Kind, p.Data = dialect.RedactedThinking, data
+			p.Kind = dialect.RedactedThinking
+			p.SignedBy, p.Data = dialect.Unseal(dialect.SignerAnthropic, data)
 			return p, true
 		}
 	case "search_result":

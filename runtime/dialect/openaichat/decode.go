@@ -354,7 +354,8 @@ func (d *Decoder) thinkingBlocks(raw []byte, withText bool, emit func(*dialect.E
 		}
 		if string(kind) == `"redacted_thinking"` {
 			d.rest()
-			d.Emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.blocks, Text: d.Text(data)})
+			by, data := dialect.Unseal(dialect.SignerUnknown, d.Text(data))
+			d.Emit(emit, dialect.Event{Kind: dialect.RedactedThinkingEvent, Index: d.blocks, Text: data, SignedBy: by})
 			d.blocks++
 			continue
 		}
@@ -363,7 +364,8 @@ func (d *Decoder) thinkingBlocks(raw []byte, withText bool, emit func(*dialect.E
 		}
 		if s := d.Text(signature); s != "" {
 			d.thought = true
-			d.Emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: d.blocks, Text: s})
+			by, s := dialect.Unseal(dialect.SignerUnknown, s)
+			d.Emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: d.blocks, Text: s, SignedBy: by})
 			d.rest()
 		}
 	}

@@ -229,7 +229,7 @@ func (e *Encoder) think(ev *dialect.Event) {
 func (e *Encoder) thinkingBlock(dst []byte, ev *dialect.Event) []byte {
 	if ev.Kind == dialect.RedactedThinkingEvent {
 		dst = append(dst, `{"type":"redacted_thinking","data":`...)
-		dst = jsonscan.AppendString(dst, ev.Text)
+		dst = jsonscan.AppendString(dst, seal(ev))
 		return append(dst, '}')
 	}
 	if ev.Index != e.blockIndex {
@@ -238,9 +238,15 @@ func (e *Encoder) thinkingBlock(dst []byte, ev *dialect.Event) []byte {
 	dst = append(dst, `{"type":"thinking","thinking":`...)
 	dst = jsonscan.AppendString(dst, e.block)
 	dst = append(dst, `,"signature":`...)
-	dst = jsonscan.AppendString(dst, ev.Text)
+	dst = jsonscan.AppendString(dst, seal(ev))
 	e.block = e.block[:0]
 	return append(dst, '}')
+}
+
+// seal gives a signature as callers get it. The field thinking_blocks is made after Anthropic's blocks, so what Anthropic
+// signed bears no name in it.
+func seal(ev *dialect.Event) string {
+	return dialect.Seal(dialect.SignerAnthropic, ev.SignedBy, ev.Text)
 }
 
 // collect keeps an event for the body.

@@ -366,9 +366,12 @@ func (d *decoder) thinking(m *dialect.Message, raw []byte) {
 			d.Missing("data")
 		case kind == "redacted_thinking":
 			p.Kind = dialect.RedactedThinking
+			p.SignedBy, p.Data = dialect.Unseal(dialect.SignerUnknown, p.Data)
 		case p.Signature == "":
 			d.unsupported("signature") // without one the block cannot be given back
 			continue
+		default:
+			p.SignedBy, p.Signature = dialect.Unseal(dialect.SignerUnknown, p.Signature)
 		}
 		m.Parts = append(m.Parts, p)
 	}

@@ -17,7 +17,8 @@
 // delta carries "reasoning_content" (text) and "thinking_blocks" ([{"type":"thinking","thinking","signature"} or
 // {"type":"redacted_thinking","data"}]; in streams each block comes whole in one delta when it ends). A client that
 // sends an assistant message back with its thinking_blocks keeps the next turn valid at providers that sign their
-// thinking. "cache_control" on messages, parts and tools is understood as well.
+// thinking; what another than Anthropic signed bears the signer's name (see [dialect.Seal]). "cache_control" on messages,
+// parts and tools is understood as well.
 //
 // A struct decoder was refused for requests: content, tool_choice and stop are unions, errors must name the exact
 // place ("messages[2].content[0].image_url"), and unknown fields must be seen, which a cursor gives in one pass.
