@@ -5,6 +5,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 )
 
 // Encoder turns the neutral events of one answer into this dialect: into server-sent events for a stream, or into one
@@ -124,7 +125,7 @@ func (e *Encoder) close(dst []byte) []byte { return e.closeWith(dst, "") }
 
 func (e *Encoder) closeWith(dst []byte, reason string) []byte {
 	dst = append(dst, `,"logprobs":null,"finish_reason":`...)
-	dst = appendStringOrNull(dst, reason)
+	dst = openai.AppendStringOrNull(dst, reason)
 	dst = append(dst, "}]"...)
 	if e.includeUsage {
 		dst = append(dst, `,"usage":null`...)

@@ -1,9 +1,8 @@
 package openaichat
 
 import (
-	"strings"
-
 	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 )
 
 const emptyArray = "Invalid '$': empty array. Expected an array with minimum length 1, but got an empty array instead."
@@ -220,11 +219,11 @@ func (d *decoder) image(p *dialect.Part, raw []byte) {
 	switch {
 	case url == "":
 		d.Missing("image_url.url")
-	case len(url) < 5 || !strings.EqualFold(url[:5], "data:"):
+	case !openai.IsDataURL(url):
 		p.URL = url
 	default:
 		var ok bool
-		if p.MediaType, p.Data, ok = dataURL(url); !ok {
+		if p.MediaType, p.Data, ok = openai.DataURL(url); !ok {
 			d.FailIn("image_url.url", "invalid_image_url", "Invalid '$': expected a URL or a data URL of the form data:image/…;base64,….")
 		}
 	}
@@ -247,24 +246,13 @@ func (d *decoder) file(p *dialect.Part, raw []byte) (ok bool) {
 			d.Skip()
 		}
 	}
-	p.MediaType, p.Data, ok = dataURL(data)
+	p.MediaType, p.Data, ok = openai.DataURL(data)
 	if !ok || p.MediaType != "application/pdf" {
 		d.unsupported("file")
 		return false
 	}
 	p.Kind = dialect.Document
 	return true
-}
-
-// dataURL takes a data: URL with base64 data apart (RFC 2397).
-func dataURL(s string) (mediaType, data string, ok bool) {
-	if len(s) < 5 || !strings.EqualFold(s[:5], "data:") {
-		return "", "", false
-	}
-	head, data, comma := strings.Cut(s[5:], ",")
-	mediaType, base64 := strings.CutSuffix(head, ";base64")
-	mediaType, _, _ = strings.Cut(mediaType, ";")
-	return strings.ToLower(mediaType), data, comma && base64
 }
 
 // assistant reads an assistant message: thinking first, then content and refusal, then tool calls, which is the order

@@ -2,12 +2,12 @@ package openaichat
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/fields"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 )
 
 // DecodeRequest reads a request body of POST /v1/chat/completions. The request shares no memory with body. The error
@@ -22,31 +22,9 @@ func DecodeRequest(body []byte) (*dialect.Request, *dialect.Error) {
 	}
 	d.request()
 	if f := d.Fault(); f != nil {
-		return nil, sentence(f)
+		return nil, openai.FaultError(f)
 	}
 	return d.r, nil
-}
-
-func invalid(param, code, message string) *dialect.Error {
-	return &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: message}
-}
-
-// sentence says a fault in OpenAI's words.
-func sentence(f *fields.Fault) *dialect.Error {
-	at := f.Path.Indexed()
-	switch f.Kind {
-	case fields.Missing:
-		return invalid(at, "missing_required_parameter", "Missing required parameter: '"+at+"'.")
-	case fields.Type:
-		return invalid(at, "invalid_type", fmt.Sprintf("Invalid type for '%s': expected %s, but got %s instead.", at, f.Want, f.Got))
-	case fields.Value:
-		return invalid(at, "invalid_value", fmt.Sprintf("Invalid value for '%s': %s. Supported values are: %s.", at, f.Got, f.Want))
-	case fields.Below:
-		return invalid(at, "integer_below_min_value", fmt.Sprintf("Invalid '%s': integer below minimum value. Expected %s, but got %s instead.", at, f.Want, f.Got))
-	case fields.Range:
-		return invalid(at, "decimal_out_of_range", fmt.Sprintf("Invalid '%s': expected a value %s.", at, f.Want))
-	}
-	return invalid(at, f.Code, strings.ReplaceAll(f.Want, "$", at))
 }
 
 // decoder reads one request. In sentences of its own a "$" stands for the place.

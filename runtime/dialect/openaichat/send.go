@@ -3,10 +3,10 @@ package openaichat
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 )
 
 // LossTable says what becomes of what a caller of another dialect asks for at a provider of this one.
@@ -38,19 +38,6 @@ var LossTable = dialect.Losses{
 
 // maxStop is the number of stop sequences that the API takes.
 const maxStop = 4
-
-// reasons tells whether a model reasons, and so takes an effort and no temperature, by the beginning of its name.
-//
-// Source: "Reasoning models" of OpenAI's documentation.
-func reasons(model string) bool {
-	if slash := strings.LastIndexByte(model, '/'); slash >= 0 {
-		model = model[slash+1:]
-	}
-	if strings.HasPrefix(model, "gpt-5") {
-		return !strings.Contains(model, "-chat")
-	}
-	return len(model) >= 2 && model[0] == 'o' && '1' <= model[1] && model[1] <= '9'
-}
 
 // EncodeRequest appends r as the body of POST /chat/completions for a target, whose MaxTokens 0 leaves the limit to the
 // provider. An error has status 400 and names the place in the caller's body; dst is then returned as it was.
@@ -103,7 +90,7 @@ func (w *sender) request(model string, maxTokens int64) {
 	if maxTokens > 0 {
 		w.int(`,"max_completion_tokens":`, &maxTokens)
 	}
-	if reasons(model) {
+	if openai.Reasons(model) {
 		if r.Reasoning != "" {
 			w.lit(`,"reasoning_effort":`)
 			if effort := r.Reasoning; effort == "max" {
@@ -292,7 +279,7 @@ func (w *sender) part(p *dialect.Part) {
 		if p.URL != "" {
 			w.str(p.URL)
 		} else {
-			w.data(p)
+			w.dst = openai.AppendDataURL(w.dst, p.MediaType, p.Data)
 		}
 		if p.Detail != "" {
 			w.lit(`,"detail":`)
@@ -307,20 +294,11 @@ func (w *sender) part(p *dialect.Part) {
 			w.str("document.pdf") // the API wants one
 		}
 		w.lit(`,"file_data":`)
-		w.data(p)
+		w.dst = openai.AppendDataURL(w.dst, p.MediaType, p.Data)
 		w.lit("}}")
 	default:
 		w.text(p.Text)
 	}
-}
-
-// data writes a data: URL (RFC 2397).
-func (w *sender) data(p *dialect.Part) {
-	w.lit(`"data:`)
-	w.dst = jsonscan.AppendEscaped(w.dst, p.MediaType)
-	w.lit(";base64,")
-	w.dst = jsonscan.AppendEscaped(w.dst, p.Data)
-	w.lit(`"`)
 }
 
 func (w *sender) assistant(m *dialect.Message) {
