@@ -1,0 +1,215 @@
+// Package openaitask knows what the gateway has to know of OpenAI's endpoints that are no conversation: embeddings,
+// images, speech, transcription, translation and moderation. Their bytes pass through; only usage is read aside.
+//
+// What enters is an answer in pieces, a JSON object, a stream of events or the bytes of a sound; what leaves is its
+// usage, in the inside convention of package dialect. Answers may hold megabytes of images or vectors: nothing of them
+// is kept.
+//
+// Source: the schemas CreateEmbeddingResponse, ImagesResponse, ImageGenCompletedEvent, CreateTranscriptionResponse…,
+// TranscriptTextDoneEvent, SpeechAudioDoneEvent of OpenAI's OpenAPI document.
+package openaitask
+
+import (
+	"strings"
+
+	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/sse"
+)
+
+// eventMax bounds an event that a Tap reads. A larger one is a piece of an image or a sound, and passes unread; the
+// event that ends a stream of images holds the last image, so that its size is that of one.
+const eventMax = 24 << 20
+
+// Tap reads an answer aside. It makes no difference between the endpoints: what is not there is not found.
+type Tap struct {
+	dialect.Aside
+
+	stream bool
+	split  sse.Splitter
+	ev     sse.Event
+	body   jsonscan.Members
+	buf    []byte
+	take   func(name string, raw []byte)
+}
+
+var _ dialect.Tap = (*Tap)(nil)
+
+// members are what is looked for at the top of an answer or an event. meta is Cohere's place for usage.
+var members = []string{"model", "usage", "error", "type", "meta"}
+
+// Seen returns what was read so far.
+func (t *Tap) Seen() *dialect.Aside { return &t.Aside }
+
+// Reset makes t ready for another answer.
+func (t *Tap) Reset(stream bool) {
+	t.Aside, t.stream = dialect.Aside{}, stream
+	if t.take == nil {
+		t.take = t.member
+	}
+	t.split.Reset(eventMax)
+	t.body.Reset(members, t.take)
+}
+
+// Feed reads the next piece.
+func (t *Tap) Feed(b []byte) {
+	if !t.stream {
+		t.body.Feed(b)
+		t.Done = t.body.Ended()
+		return
+	}
+	for len(b) > 0 {
+		n, ok, _ := t.split.Next(b, &t.ev)
+		if ok {
+			t.event()
+		}
+		b = b[n:]
+	}
+}
+
+// Finish ends the answer.
+func (t *Tap) Finish() {
+	if t.stream && t.split.End(&t.ev) {
+		t.event()
+	}
+}
+
+// Filter is Feed: the gateway asks for nothing that callers do not.
+func (t *Tap) Filter(dst, b []byte) []byte {
+	t.Feed(b)
+	return append(dst, b...)
+}
+
+// FilterEnd is Finish.
+func (t *Tap) FilterEnd(dst []byte) []byte {
+	t.Finish()
+	return dst
+}
+
+func (t *Tap) event() {
+	if string(t.ev.Data) == "[DONE]" {
+		t.Done = true
+		return
+	}
+	t.Pieces++
+	t.body.Reset(members, t.take)
+	t.body.Feed(t.ev.Data)
+}
+
+func (t *Tap) member(name string, raw []byte) {
+	switch name {
+	case "model":
+		if t.Model == "" && len(raw) < 512 {
+			t.Model = t.text(raw)
+		}
+	case "type":
+		// transcript.text.done, image_generation.completed, image_edit.completed, speech.audio.done end their streams.
+		if kind := t.text(raw); t.stream && (strings.HasSuffix(kind, ".done") && !strings.HasSuffix(kind, "segment.done") || strings.HasSuffix(kind, ".completed")) {
+			t.Done = true
+		}
+	case "error":
+		if len(raw) > 0 && raw[0] == '{' && t.Err == nil {
+			e, _ := dialect.ReadError(raw)
+			if e.Message == "" {
+				e.Message = "The provider broke its answer off with an error."
+			}
+			t.Err = &e
+		}
+	case "usage":
+		if u, ok := Usage(raw); ok {
+			t.Usage = u
+		}
+	case "meta":
+		if u, ok := billed(raw); ok {
+			t.Usage = u
+		}
+	}
+}
+
+func (t *Tap) text(raw []byte) string {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	var s []byte
+	s, t.buf = jsonscan.Unquote(raw, t.buf)
+	return string(s)
+}
+
+// Usage reads a usage object of one of these endpoints: prompt_tokens of embeddings, input_tokens and output_tokens with
+// their details by modality of the others. Usage by duration is not in tokens: ok is false then.
+func Usage(raw []byte) (u dialect.Usage, ok bool) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return u, false
+	}
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "prompt_tokens", "input_tokens":
+			ok = count(&c, &u.Input) || ok
+		case "completion_tokens", "output_tokens":
+			ok = count(&c, &u.Output) || ok
+		case "input_tokens_details", "input_token_details":
+			details(&c, &u.CacheRead, &u.InputImage, &u.InputAudio)
+		case "output_tokens_details", "output_token_details":
+			var none int64
+			details(&c, &none, &u.OutputImage, &u.OutputAudio)
+		default:
+			c.Skip()
+		}
+	}
+	u.Known = ok
+	return u, ok
+}
+
+func details(c *jsonscan.Cursor, cached, image, audio *int64) {
+	if c.Kind() != '{' {
+		c.Skip()
+		return
+	}
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "cached_tokens":
+			count(c, cached)
+		case "image_tokens":
+			count(c, image)
+		case "audio_tokens":
+			count(c, audio)
+		default:
+			c.Skip()
+		}
+	}
+}
+
+// billed reads Cohere's meta.billed_units, of which tokens count here.
+func billed(raw []byte) (u dialect.Usage, ok bool) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return u, false
+	}
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		if string(c.Key()) != "billed_units" || c.Kind() != '{' {
+			c.Skip()
+			continue
+		}
+		for c.Enter(); c.More(); {
+			switch string(c.Key()) {
+			case "input_tokens":
+				ok = count(&c, &u.Input) || ok
+			case "output_tokens":
+				ok = count(&c, &u.Output) || ok
+			default:
+				c.Skip()
+			}
+		}
+	}
+	u.Known = ok
+	return u, ok
+}
+
+func count(c *jsonscan.Cursor, to *int64) bool {
+	n, ok := c.Int()
+	if ok && n >= 0 {
+		*to = n
+	}
+	return ok && n >= 0
+}
