@@ -25,7 +25,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 
 	r := aRecord()
 	r.API, r.Operation, r.Limit, r.Error = "a", "o", "l", "e"
-	r.Tokens = Tokens{1, 1, 1, 1, 1, 1, 1, 1, true}
+	r.Tokens = Tokens{1, 1, 1, 1, 1, 1, 1, 1, true, 1, 1}
 	r.Attempts[0].Cost, r.Attempts[0].HasCost = 1, true
 	r.Cost, r.HasCost, r.CostEstimate, r.Price = 1, true, true, "p"
 	r.ServiceTier = "batch"

@@ -145,6 +145,8 @@ func tokens(b []byte, t *Tokens) []byte {
 	b = kind(b, `,"reasoning":`, t.Reasoning)
 	b = kind(b, `,"input_audio":`, t.InputAudio)
 	b = kind(b, `,"output_audio":`, t.OutputAudio)
+	b = kind(b, `,"billed_input":`, t.BilledInput)
+	b = kind(b, `,"billed_output":`, t.BilledOutput)
 	if t.Estimate {
 		b = append(b, `,"estimate":true`...)
 	}

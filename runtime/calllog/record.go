@@ -72,4 +72,6 @@ type Tokens struct {
 	InputAudio, OutputAudio int64
 	// Estimate tells that the provider did not count, or not to the end.
 	Estimate bool
+	// BilledInput and BilledOutput are what the provider charges for, where it says that this is not Input and Output.
+	BilledInput, BilledOutput int64
 }

@@ -205,7 +205,10 @@ type Usage struct {
 	InputAudio, OutputAudio, InputImage, OutputImage              int64
 	ServerTools                                                   int64
 	Service                                                       string
-	Known                                                         bool
+	// BilledInput and BilledOutput are what the provider charges for where it says that this is not Input and Output
+	// (Cohere's billed units); both are 0 otherwise.
+	BilledInput, BilledOutput int64
+	Known                     bool
 }
 
 // Service returns the service tier that a raw JSON value names, if it is one that is charged otherwise than the usual

@@ -49,11 +49,17 @@ func (f *chatFlow) charge(a *calllog.Attempt, class string) {
 	f.rec.Tokens = calllog.Tokens{
 		Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h,
 		Reasoning: u.Reasoning, InputAudio: u.InputAudio, OutputAudio: u.OutputAudio, Estimate: guess,
+		BilledInput: u.BilledInput, BilledOutput: u.BilledOutput,
 	}
-	c := f.target.Price.Of(&price.Usage{
+	used := price.Usage{
 		Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h,
 		Reasoning: u.Reasoning, InputAudio: u.InputAudio, OutputAudio: u.OutputAudio, Service: u.Service, Estimate: guess,
-	})
+	}
+	if !guess && u.BilledInput+u.BilledOutput > 0 {
+		// The provider counts what it charges for apart, and says nothing of kinds there.
+		used = price.Usage{Input: u.BilledInput, Output: u.BilledOutput, Service: u.Service}
+	}
+	c := f.target.Price.Of(&used)
 	if !c.Known {
 		f.unpriced = true
 		f.target.Metrics.Unpriced()

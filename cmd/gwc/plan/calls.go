@@ -99,6 +99,8 @@ type used struct {
 		Reasoning    int64 `json:"reasoning"`
 		InputAudio   int64 `json:"input_audio"`
 		OutputAudio  int64 `json:"output_audio"`
+		BilledInput  int64 `json:"billed_input"`
+		BilledOutput int64 `json:"billed_output"`
 	} `json:"tokens"`
 }
 
@@ -224,6 +226,9 @@ func (b *bill) add(l *logged, u *used, o *outcome) {
 	t := u.Tokens
 	usage := price.Usage{Input: t.Input, Output: t.Output, CacheRead: t.CacheRead, CacheWrite: t.CacheWrite, CacheWrite1h: t.CacheWrite1h, Reasoning: t.Reasoning,
 		InputAudio: t.InputAudio, OutputAudio: t.OutputAudio}
+	if t.BilledInput+t.BilledOutput > 0 {
+		usage = price.Usage{Input: t.BilledInput, Output: t.BilledOutput}
+	}
 	before, after := o.before.Of(&usage), o.after.Of(&usage)
 	if o.retargeted {
 		b.Retargeted++

@@ -1,0 +1,73 @@
+package cohere
+
+import "github.com/gwc-dev/gwc/runtime/dialect"
+
+// LossTable says what becomes of each field of a request at this target, in the words of openai-chat first and then in
+// those that anthropic-messages alone has. [EncodeRequest] obeys it.
+//
+// Source: docs.cohere.com/reference/chat and the types of the provider's SDKs.
+var LossTable = dialect.Losses{
+	{Field: "model", Fate: dialect.Lossless, Why: "the target's model"},
+	{Field: "messages", Fate: dialect.Emulated, Why: "results of tools become messages of their own, before what else the turn holds; text beside calls becomes the tool plan"},
+	{Field: "system", Fate: dialect.Emulated, Why: "system and developer messages are joined in front; their place between turns is lost"},
+	{Field: "name", Fate: dialect.Dropped, Why: "messages have no author's name"},
+	{Field: "tools", Fate: dialect.Lossless, Why: "functions"},
+	{Field: "strict", Fate: dialect.Emulated, Why: "strict_tools, where every tool is strict; else dropped"},
+	{Field: "tool_choice", Fate: dialect.Emulated, Why: "REQUIRED, NONE; for a named tool that one alone is declared, and REQUIRED"},
+	{Field: "parallel_tool_calls", Fate: dialect.Rejected, Why: "calls of tools cannot be limited to one"},
+	{Field: "max_tokens", Fate: dialect.Lossless, Why: "same"},
+	{Field: "max_completion_tokens", Fate: dialect.Lossless, Why: "max_tokens"},
+	{Field: "temperature", Fate: dialect.Lossless, Why: "same"},
+	{Field: "top_p", Fate: dialect.Emulated, Why: "p; values outside of 0.01 to 0.99 become the nearest of them"},
+	{Field: "top_k", Fate: dialect.Emulated, Why: "k; values above 500 become 500"},
+	{Field: "stop", Fate: dialect.Emulated, Why: "stop_sequences, at most five; which of them it was is not told"},
+	{Field: "seed", Fate: dialect.Lossless, Why: "same"},
+	{Field: "frequency_penalty", Fate: dialect.Emulated, Why: "values outside of 0 to 1 become the nearest of them"},
+	{Field: "presence_penalty", Fate: dialect.Emulated, Why: "values outside of 0 to 1 become the nearest of them"},
+	{Field: "stream", Fate: dialect.Lossless, Why: "same"},
+	{Field: "include_usage", Fate: dialect.Lossless, Why: "streams always carry usage"},
+	{Field: "reasoning_effort", Fate: dialect.Emulated, Why: "thinking with a budget of tokens; left out for models that do not reason"},
+	{Field: "response_format", Fate: dialect.Emulated, Why: "json_object with the schema; the provider refuses it beside tools"},
+	{Field: "thinking_blocks", Fate: dialect.Emulated, Why: "earlier thinking is given back as text; signatures and redacted blocks are left out"},
+	{Field: "image_url", Fate: dialect.Lossless, Why: "same, detail included"},
+
+	{Field: "audio", Fate: dialect.Rejected, Why: "no audio output"},
+	{Field: "custom", Fate: dialect.Rejected, Why: "no custom (free text) tools"},
+	{Field: "file", Fate: dialect.Rejected, Why: "no files"},
+	{Field: "function_call", Fate: dialect.Rejected, Why: "deprecated; use tool_choice"},
+	{Field: "functions", Fate: dialect.Rejected, Why: "deprecated; use tools"},
+	{Field: "input_audio", Fate: dialect.Rejected, Why: "no audio input"},
+	{Field: "logit_bias", Fate: dialect.Rejected, Why: "tokens cannot be banned or forced"},
+	{Field: "logprobs", Fate: dialect.Rejected, Why: "log probabilities come without the text of their tokens"},
+	{Field: "modalities", Fate: dialect.Rejected, Why: "text output only"},
+	{Field: "moderation", Fate: dialect.Rejected, Why: "no moderation of input and output"},
+	{Field: "n", Fate: dialect.Rejected, Why: "one choice per request"},
+	{Field: "top_logprobs", Fate: dialect.Rejected, Why: "log probabilities come without the text of their tokens"},
+	{Field: "web_search_options", Fate: dialect.Rejected, Why: "server-side tools are not translated"},
+
+	{Field: "annotations", Fate: dialect.Dropped, Why: "notes on an earlier answer"},
+	{Field: "cache_control", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
+	{Field: "include_obfuscation", Fate: dialect.Dropped, Why: "padding of events"},
+	{Field: "metadata", Fate: dialect.Dropped, Why: "labels for the provider's own log"},
+	{Field: "prediction", Fate: dialect.Dropped, Why: "only speed"},
+	{Field: "prompt_cache_key", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
+	{Field: "prompt_cache_options", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
+	{Field: "prompt_cache_retention", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
+	{Field: "reasoning_content", Fate: dialect.Dropped, Why: "earlier thinking without its block"},
+	{Field: "safety_identifier", Fate: dialect.Dropped, Why: "a label for the provider"},
+	{Field: "service_tier", Fate: dialect.Dropped, Why: "another provider's tiers"},
+	{Field: "signature", Fate: dialect.Dropped, Why: "nothing is signed"},
+	{Field: "store", Fate: dialect.Dropped, Why: "nothing is stored"},
+	{Field: "user", Fate: dialect.Dropped, Why: "a label for the provider"},
+	{Field: "verbosity", Fate: dialect.Dropped, Why: "a hint to style"},
+
+	{Field: "disable_parallel_tool_use", Fate: dialect.Rejected, Why: "calls of tools cannot be limited to one"},
+	{Field: "document", Fate: dialect.Rejected, Why: "no files; a text becomes text"},
+	{Field: "effort", Fate: dialect.Emulated, Why: "thinking with a budget of tokens; left out for models that do not reason"},
+	{Field: "format", Fate: dialect.Emulated, Why: "json_object with the schema; the provider refuses it beside tools"},
+	{Field: "image", Fate: dialect.Lossless, Why: "image_url; in the result of a tool: in a user message behind the results"},
+	{Field: "is_error", Fate: dialect.Dropped, Why: "of a tool's result: the text tells"},
+	{Field: "stop_sequences", Fate: dialect.Emulated, Why: "at most five; which of them it was is not told"},
+	{Field: "thinking", Fate: dialect.Lossless, Why: "thinking with its budget; left out for models that do not reason"},
+	{Field: "user_id", Fate: dialect.Dropped, Why: "a label for the provider"},
+}

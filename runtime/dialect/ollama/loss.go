@@ -1,0 +1,73 @@
+package ollama
+
+import "github.com/gwc-dev/gwc/runtime/dialect"
+
+// LossTable says what becomes of each field of a request at this target, in the words of openai-chat first and then in
+// those that anthropic-messages alone has. [EncodeRequest] obeys it.
+//
+// Source: docs/api.md ("Generate a chat completion") and api/types.go of the server.
+var LossTable = dialect.Losses{
+	{Field: "model", Fate: dialect.Lossless, Why: "the target's model"},
+	{Field: "messages", Fate: dialect.Emulated, Why: "the texts of a message are joined; images stand beside the text, whatever their place in it"},
+	{Field: "system", Fate: dialect.Emulated, Why: "system and developer messages are joined in front; their place between turns is lost"},
+	{Field: "name", Fate: dialect.Dropped, Why: "messages have no author's name"},
+	{Field: "tools", Fate: dialect.Lossless, Why: "functions"},
+	{Field: "strict", Fate: dialect.Dropped, Why: "of tools: arguments are not held to the schema"},
+	{Field: "tool_choice", Fate: dialect.Emulated, Why: "auto is what happens; for none the tools are left out; required and a named tool are refused"},
+	{Field: "parallel_tool_calls", Fate: dialect.Rejected, Why: "calls of tools cannot be limited to one"},
+	{Field: "max_tokens", Fate: dialect.Lossless, Why: "options.num_predict"},
+	{Field: "max_completion_tokens", Fate: dialect.Lossless, Why: "options.num_predict"},
+	{Field: "temperature", Fate: dialect.Lossless, Why: "options.temperature"},
+	{Field: "top_p", Fate: dialect.Lossless, Why: "options.top_p"},
+	{Field: "top_k", Fate: dialect.Lossless, Why: "options.top_k"},
+	{Field: "stop", Fate: dialect.Emulated, Why: "options.stop; whether one of them ended the answer is not told"},
+	{Field: "seed", Fate: dialect.Lossless, Why: "options.seed"},
+	{Field: "frequency_penalty", Fate: dialect.Lossless, Why: "options.frequency_penalty"},
+	{Field: "presence_penalty", Fate: dialect.Lossless, Why: "options.presence_penalty"},
+	{Field: "logprobs", Fate: dialect.Lossless, Why: "same, in servers of 2025 and later"},
+	{Field: "top_logprobs", Fate: dialect.Lossless, Why: "same, in servers of 2025 and later"},
+	{Field: "stream", Fate: dialect.Lossless, Why: "same, an object on each line"},
+	{Field: "include_usage", Fate: dialect.Lossless, Why: "the last object counts; where its cache saved the server the counting, usage is an estimate"},
+	{Field: "reasoning_effort", Fate: dialect.Emulated, Why: "think: low, medium or high for gpt-oss, on for any other model; one that cannot think refuses it"},
+	{Field: "response_format", Fate: dialect.Lossless, Why: "format: the schema, or json"},
+	{Field: "thinking_blocks", Fate: dialect.Emulated, Why: "earlier thinking is given back as text; signatures and redacted blocks are left out"},
+	{Field: "image_url", Fate: dialect.Emulated, Why: "images as data; a URL is refused, since the server fetches none; detail is dropped"},
+
+	{Field: "audio", Fate: dialect.Rejected, Why: "no audio output"},
+	{Field: "custom", Fate: dialect.Rejected, Why: "no custom (free text) tools"},
+	{Field: "file", Fate: dialect.Rejected, Why: "no documents"},
+	{Field: "function_call", Fate: dialect.Rejected, Why: "deprecated; use tool_choice"},
+	{Field: "functions", Fate: dialect.Rejected, Why: "deprecated; use tools"},
+	{Field: "input_audio", Fate: dialect.Rejected, Why: "no audio input"},
+	{Field: "logit_bias", Fate: dialect.Rejected, Why: "tokens cannot be banned or forced"},
+	{Field: "modalities", Fate: dialect.Rejected, Why: "text output only"},
+	{Field: "moderation", Fate: dialect.Rejected, Why: "no moderation of input and output"},
+	{Field: "n", Fate: dialect.Rejected, Why: "one choice per request"},
+	{Field: "web_search_options", Fate: dialect.Rejected, Why: "server-side tools are not translated"},
+
+	{Field: "annotations", Fate: dialect.Dropped, Why: "notes on an earlier answer"},
+	{Field: "cache_control", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
+	{Field: "include_obfuscation", Fate: dialect.Dropped, Why: "padding of events"},
+	{Field: "metadata", Fate: dialect.Dropped, Why: "labels for the provider's own log"},
+	{Field: "prediction", Fate: dialect.Dropped, Why: "only speed"},
+	{Field: "prompt_cache_key", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
+	{Field: "prompt_cache_options", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
+	{Field: "prompt_cache_retention", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
+	{Field: "reasoning_content", Fate: dialect.Dropped, Why: "earlier thinking without its block"},
+	{Field: "safety_identifier", Fate: dialect.Dropped, Why: "a label for the provider"},
+	{Field: "service_tier", Fate: dialect.Dropped, Why: "another provider's tiers"},
+	{Field: "signature", Fate: dialect.Dropped, Why: "nothing is signed"},
+	{Field: "store", Fate: dialect.Dropped, Why: "nothing is stored"},
+	{Field: "user", Fate: dialect.Dropped, Why: "a label for the provider"},
+	{Field: "verbosity", Fate: dialect.Dropped, Why: "a hint to style"},
+
+	{Field: "disable_parallel_tool_use", Fate: dialect.Rejected, Why: "calls of tools cannot be limited to one"},
+	{Field: "document", Fate: dialect.Rejected, Why: "no documents; a text becomes text"},
+	{Field: "effort", Fate: dialect.Emulated, Why: "think"},
+	{Field: "format", Fate: dialect.Lossless, Why: "format: the schema"},
+	{Field: "image", Fate: dialect.Emulated, Why: "images as data; a URL is refused; in the result of a tool: in a user message behind the results"},
+	{Field: "is_error", Fate: dialect.Dropped, Why: "of a tool's result: the text tells"},
+	{Field: "stop_sequences", Fate: dialect.Emulated, Why: "options.stop; which of them it was is not told"},
+	{Field: "thinking", Fate: dialect.Emulated, Why: "think, without a budget"},
+	{Field: "user_id", Fate: dialect.Dropped, Why: "a label for the provider"},
+}
