@@ -134,10 +134,22 @@ type Request struct {
 	Voice            *Voice   // of the answer's audio
 	Verbosity        string   // "", "low", "medium", "high"
 
+	// Embedding is what is asked for instead of a conversation's next turn, where it is not nil; messages and all else
+	// that makes a conversation are empty then.
+	Embedding *Embedding
+
 	// Unsupported lists what the caller said that has no place in the neutral model, as paths in the client's body
 	// ("logprobs", "n", "messages[2].content[0].input_audio"). The path's last name is the key of the loss tables:
 	// the target's encoder refuses what changes the meaning and drops the rest. See [Losses].
 	Unsupported []string
+}
+
+// Embedding asks for a vector for each of some texts.
+type Embedding struct {
+	Inputs     []string
+	Dimensions *int64
+	Base64     bool   // the caller wants vectors as base64 of little-endian float32
+	Task       string // what the vectors are for: "" (nothing said), "query", "document", "similarity", "classification", "clustering"
 }
 
 // Voice is how spoken output shall sound: the provider's name of a voice, and the encoding ("wav", "mp3", "pcm16", …).
@@ -181,6 +193,7 @@ const (
 	LogprobsEvent                          // Logprobs, of the text that came before
 	AudioDelta                             // ID, MediaType, Data: base64 of a piece; Text: a piece of the transcript
 	ImageEvent                             // MediaType, Data (base64) or URL: a whole image
+	VectorEvent                            // Index, Text: the vector of that input, a JSON list of numbers
 )
 
 // StopReason in neutral form.
@@ -266,6 +279,7 @@ type Opening struct {
 	ID           string // of the answer; "" takes the one of the Start event
 	Created      int64  // Unix seconds
 	Model        string // as the caller knows it; "" takes the one of the Start event
+	Base64       bool   // see [Embedding]
 }
 
 // Encoder turns the events of one answer into the dialect of a caller. Event appends to dst what an event becomes in a

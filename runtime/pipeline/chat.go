@@ -11,6 +11,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/calllog"
 	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/form"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/engine"
 	"github.com/gwc-dev/gwc/runtime/http1"
@@ -34,6 +35,7 @@ type chatFlow struct {
 	scanErr error
 	// Of a caller who speaks Anthropic's dialect: headers anthropic-version and anthropic-beta.
 	apiVersion, beta []byte
+	contentType      []byte // the request's, where it is a form with files; else empty
 	model            *snapshot.Model
 	neutral          *dialect.Request // decoded once, when a target needs it
 
@@ -79,8 +81,10 @@ type chatFlow struct {
 		enc dialect.Encoder
 		dec dialect.Decoder
 	}
-	early *dialect.Error // an error before any content
-	late  *dialect.Error // an error after the head was sent
+	rest    []byte         // of a large answer that is being written; it aliases out
+	pouring bool           // rest is being written
+	early   *dialect.Error // an error before any content
+	late    *dialect.Error // an error after the head was sent
 
 	usage  dialect.Usage // of the attempt, as far as the provider has told it
 	pieces int64         // of a translated stream
@@ -149,9 +153,14 @@ func (f *chatFlow) run(q *engine.Request) engine.Exchange {
 	f.busy, f.left, f.upPaused = false, false, false
 	f.turn, f.made, f.refused, f.notBefore = 0, 0, 0, f.notBefore[:0]
 	f.cost, f.charged, f.unpriced, f.unsettled = 0, false, false, false
-	f.awaited = false
-	f.apiVersion, f.beta = f.apiVersion[:0], f.beta[:0]
-	if f.speaks.id == anthropicMessages {
+	f.awaited, f.pouring = false, false
+	f.apiVersion, f.beta, f.contentType = f.apiVersion[:0], f.beta[:0], f.contentType[:0]
+	if f.speaks.form {
+		if ct := q.Get(http1.ContentType); form.Is(ct) {
+			f.contentType = append(f.contentType, ct...)
+		}
+	}
+	if f.speaks.id == anthropicMessages || f.speaks.id == anthropicCount {
 		for i := range q.Fields {
 			switch h := &q.Fields[i]; {
 			case bytes.EqualFold(h.Name, headerVersion):
@@ -297,14 +306,24 @@ func (f *chatFlow) back(then func()) {
 	then()
 }
 
-func (f *chatFlow) scan() { f.scanErr = jsonscan.Chat(f.body, &f.head) }
+func (f *chatFlow) scan() {
+	if len(f.contentType) > 0 {
+		f.scanErr = f.scanForm()
+		return
+	}
+	f.scanErr = jsonscan.Chat(f.body, &f.head)
+}
 
 func (f *chatFlow) scanned() {
 	if f.scanErr != nil {
 		e := &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Message: f.scanErr.Error()}
 		var at *jsonscan.Error
-		if errors.As(f.scanErr, &at) {
+		var field *form.Error
+		switch {
+		case errors.As(f.scanErr, &at):
 			e.Param = at.Param
+		case errors.As(f.scanErr, &field):
+			e.Param = field.Param
 		}
 		f.refuse(e)
 		return
@@ -355,6 +374,9 @@ func (f *chatFlow) prepare() {
 	f.prepErr = nil
 	f.hide = false
 	if f.serves == nil {
+		if f.speaks.own != nil {
+			return
+		}
 		f.prepErr = &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Param: "model", Code: "unsupported_operation",
 			Message: "the model cannot be used for this: its provider has nothing of the kind"}
 		return
@@ -363,7 +385,11 @@ func (f *chatFlow) prepare() {
 		var edits [2]jsonscan.Edit
 		n := 0
 		if string(f.head.Model) != f.target.Model {
-			f.out = jsonscan.AppendString(f.out[:0], f.target.Model)
+			if f.out = f.out[:0]; len(f.contentType) > 0 {
+				f.out = append(f.out, f.target.Model...)
+			} else {
+				f.out = jsonscan.AppendString(f.out, f.target.Model)
+			}
 			edits[n] = f.head.ReplaceModel(f.out)
 			n++
 		}
@@ -391,17 +417,30 @@ func (f *chatFlow) send() {
 		f.skip()
 		return
 	}
+	if f.serves == nil {
+		f.answerOwn()
+		return
+	}
 	t := f.target
 	p := t.Provider
 	f.sentAt = f.p.clock.Now()
 	f.callee = callee{provider: p.Provider, dialect: f.serves.id, model: t.Model, stream: f.head.Stream}
 	f.path2 = f.kind.target(append(f.path2[:0], p.Prefix...), &f.callee)
 	b := f.reqBuf[:0]
-	b = append(b, "Content-Type: application/json\r\nAccept: "...)
-	if f.head.Stream {
-		b = append(b, f.serves.streams...)
+	b = append(b, "Content-Type: "...)
+	if len(f.contentType) > 0 {
+		b = append(b, f.contentType...)
 	} else {
-		b = append(b, "application/json"...)
+		b = append(b, applicationJSON...)
+	}
+	b = append(b, "\r\nAccept: "...)
+	switch {
+	case f.speaks.op == media:
+		b = append(b, "*/*"...) // sounds and texts, too
+	case f.head.Stream:
+		b = append(b, f.serves.streams...)
+	default:
+		b = append(b, applicationJSON...)
 	}
 	b = append(b, "\r\nAccept-Encoding: identity\r\nUser-Agent: gwc\r\n"...)
 	if f.serves.fields != nil {
@@ -476,12 +515,12 @@ func (f *chatFlow) unsigned() {
 // for, where its bytes pass through.
 func (f *chatFlow) version(b []byte) []byte {
 	b = append(b, "anthropic-version: "...)
-	if f.speaks.id == anthropicMessages && len(f.apiVersion) > 0 {
+	if len(f.apiVersion) > 0 {
 		b = append(b, f.apiVersion...)
 	} else {
 		b = append(b, "2023-06-01"...)
 	}
-	if f.speaks.id == anthropicMessages && len(f.beta) > 0 {
+	if len(f.beta) > 0 {
 		b = append(append(b, "\r\nanthropic-beta: "...), f.beta...)
 	}
 	return append(b, '\r', '\n')
@@ -626,6 +665,10 @@ func (f *chatFlow) Gone(err error) {
 
 // Drained implements [engine.Exchange].
 func (f *chatFlow) Drained() {
+	if f.pouring {
+		f.pour()
+		return
+	}
 	if f.upPaused && f.c.Queued() == 0 {
 		f.upPaused = false
 		f.call.Resume()
@@ -662,7 +705,7 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 			own.tap = f.speaks.tap()
 		}
 		f.tap = own.tap
-		f.tap.Reset(f.head.Stream)
+		f.tap.Reset(f.streams(h.Get(http1.ContentType)))
 		if f.hide {
 			length = engine.Unknown
 		}
@@ -690,7 +733,7 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 	f.enc, f.dec = *enc, *dec
 	f.enc.Reset(dialect.Opening{
 		Stream: f.head.Stream, IncludeUsage: f.head.IncludeUsage, Model: f.model.Name, Created: f.start.Unix(),
-		ID: f.speaks.answerID + string(f.id[:f.idLen]),
+		ID: f.speaks.answerID + string(f.id[:f.idLen]), Base64: f.neutral.Embedding != nil && f.neutral.Embedding.Base64,
 	})
 	f.dec.Reset(f.head.Stream)
 	f.out = f.out[:0]
@@ -759,7 +802,7 @@ func (f *chatFlow) AnswerBody(b []byte) {
 		f.rec.BytesOut += int64(len(b))
 		f.c.Write(b)
 	case answerTranslate:
-		if f.received += int64(len(b)); f.received > maxAnswer && !f.head.Stream {
+		if f.received += int64(len(b)); f.received > maxAnswer && !f.head.Stream && f.speaks.op != embed {
 			f.call.Cancel()
 			f.failed(upstream.Protocol)
 			return
@@ -820,8 +863,7 @@ func (f *chatFlow) AnswerEnd([]http1.Field) {
 		}
 		if !f.head.Stream {
 			f.done(f.status, "", "ok")
-			f.answer(http.StatusOK, "application/json", f.target.Header, f.enc.Body(f.out[:0]))
-			f.recycle()
+			f.pourAnswer(f.enc.Body(f.out[:0]))
 			return
 		}
 		f.endTranslated()

@@ -98,6 +98,9 @@ func (f *chatFlow) settled() bool {
 func (f *chatFlow) guess(u *dialect.Usage) bool {
 	var out int64
 	switch {
+	case f.speaks.op != chat && f.speaks.op != embed:
+		return false // its bytes tell nothing
+	case f.speaks.op == embed:
 	case !f.head.Stream && f.mode == answerPass:
 		out = tokensOf(f.rec.BytesOut)
 	case !f.head.Stream:
@@ -107,7 +110,7 @@ func (f *chatFlow) guess(u *dialect.Usage) bool {
 	default:
 		out = f.pieces
 	}
-	if out == 0 && !u.Known {
+	if out == 0 && !u.Known && f.speaks.op != embed {
 		return false // nothing was seen
 	}
 	if !u.Known {

@@ -13,6 +13,16 @@ type dialectID uint8
 const (
 	openAIChat dialectID = iota
 	anthropicMessages
+	openAIEmbeddings
+	openAIImages
+	openAIImageEdits
+	openAIImageVariations
+	openAISpeech
+	openAITranscriptions
+	openAITranslations
+	openAIModerations
+	cohereRerank
+	anthropicCount
 	dialects // how many there are
 )
 
@@ -21,13 +31,18 @@ type operation uint8
 
 const (
 	chat operation = iota // a conversation and its next turn
-	operations
+	embed
+	rerank
+	count // the tokens of a conversation
+	media // images, sounds and what else only passes through
 )
 
 // spoken is a dialect as callers speak it.
 type spoken struct {
 	id          dialectID
 	op          operation
+	routes      []artifact.RouteKind
+	form        bool   // requests may be forms with files
 	answerID    string // what ids of answers begin with
 	decode      func(body []byte) (*dialect.Request, *dialect.Error)
 	encoder     func() dialect.Encoder
@@ -35,6 +50,7 @@ type spoken struct {
 	asksUsage   bool // usage comes in a stream only where it is asked for, by stream_options
 	appendError func(dst []byte, e *dialect.Error) []byte
 	status      func(e *dialect.Error) int
+	own         func(f *chatFlow) (fields, body []byte) // the answer where no target has one; nil: an error
 }
 
 // served is a dialect as providers speak it: what they are sent, and what they answer. How a kind of provider is reached
@@ -50,17 +66,27 @@ type served struct {
 
 var spokenDialects = [dialects]spoken{
 	openAIChat: {
-		id: openAIChat, op: chat, answerID: "chatcmpl-", decode: openaichat.DecodeRequest, asksUsage: true,
+		id: openAIChat, op: chat, routes: []artifact.RouteKind{artifact.RouteChat}, answerID: "chatcmpl-", decode: openaichat.DecodeRequest, asksUsage: true,
 		encoder:     func() dialect.Encoder { return new(openaichat.Encoder) },
 		tap:         func() dialect.Tap { return new(openaichat.Tap) },
 		appendError: openaichat.AppendError, status: openaichat.ClientStatus,
 	},
 	anthropicMessages: {
-		id: anthropicMessages, op: chat, answerID: "msg_", decode: anthropic.DecodeRequest,
+		id: anthropicMessages, op: chat, routes: []artifact.RouteKind{artifact.RouteMessages}, answerID: "msg_", decode: anthropic.DecodeRequest,
 		encoder:     func() dialect.Encoder { return new(anthropic.Encoder) },
 		tap:         func() dialect.Tap { return new(anthropic.Tap) },
 		appendError: anthropic.AppendError, status: anthropic.ClientStatus,
 	},
+	openAIEmbeddings:      embeddings(),
+	openAIImages:          task(openAIImages, media, false, artifact.RouteImages),
+	openAIImageEdits:      task(openAIImageEdits, media, true, artifact.RouteImageEdits),
+	openAIImageVariations: task(openAIImageVariations, media, true, artifact.RouteImageVariations),
+	openAISpeech:          task(openAISpeech, media, false, artifact.RouteSpeech),
+	openAITranscriptions:  task(openAITranscriptions, media, true, artifact.RouteTranscriptions),
+	openAITranslations:    task(openAITranslations, media, true, artifact.RouteTranslations),
+	openAIModerations:     task(openAIModerations, media, false, artifact.RouteModerations),
+	cohereRerank:          reranks(),
+	anthropicCount:        counts(),
 }
 
 var servedDialects = [dialects]served{
@@ -73,12 +99,30 @@ var servedDialects = [dialects]served{
 		decoder: func() dialect.Decoder { return new(anthropic.Decoder) },
 		fields:  (*chatFlow).version,
 	},
+	openAIEmbeddings:      servedEmbeddings(),
+	openAIImages:          servedTask(openAIImages),
+	openAIImageEdits:      servedTask(openAIImageEdits),
+	openAIImageVariations: servedTask(openAIImageVariations),
+	openAISpeech:          servedTask(openAISpeech),
+	openAITranscriptions:  servedTask(openAITranscriptions),
+	openAITranslations:    servedTask(openAITranslations),
+	openAIModerations:     servedTask(openAIModerations),
+	cohereRerank:          servedTask(cohereRerank),
+	anthropicCount:        servedCounts(),
 }
 
-// speaks is the dialect of a route's callers.
-func speaks(k artifact.RouteKind) *spoken {
-	if k == artifact.RouteMessages {
-		return &spokenDialects[anthropicMessages]
+// byRoute finds the dialect of a route's callers.
+var byRoute = func() (t [artifact.RouteKinds]*spoken) {
+	for i := range t {
+		t[i] = &spokenDialects[openAIChat] // of what has no dialect of its own, such as the list of models
 	}
-	return &spokenDialects[openAIChat]
-}
+	for i := range spokenDialects {
+		for _, k := range spokenDialects[i].routes {
+			t[k] = &spokenDialects[i]
+		}
+	}
+	return t
+}()
+
+// speaks is the dialect of a route's callers.
+func speaks(k artifact.RouteKind) *spoken { return byRoute[k] }

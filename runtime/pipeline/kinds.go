@@ -23,14 +23,19 @@ type callee struct {
 // kinds by the name that configurations use.
 var kinds = map[string]*kind{
 	"openai": {
-		speaks: 1 << openAIChat,
-		to:     map[operation]dialectID{chat: openAIChat},
-		target: func(dst []byte, _ *callee) []byte { return append(dst, "/chat/completions"...) },
+		speaks: 1<<openAIChat | tasks | 1<<cohereRerank,
+		to:     map[operation]dialectID{chat: openAIChat, embed: openAIEmbeddings},
+		target: openAIPath,
 	},
 	"anthropic": {
-		speaks: 1 << anthropicMessages,
+		speaks: 1<<anthropicMessages | 1<<anthropicCount,
 		to:     map[operation]dialectID{chat: anthropicMessages},
-		target: func(dst []byte, _ *callee) []byte { return append(dst, "/v1/messages"...) },
+		target: func(dst []byte, c *callee) []byte {
+			if c.dialect == anthropicCount {
+				return append(dst, "/v1/messages/count_tokens"...)
+			}
+			return append(dst, "/v1/messages"...)
+		},
 	},
 }
 

@@ -15,6 +15,17 @@ type AIRoute struct {
 var aiRoutes = [...]AIRoute{
 	{RouteChat, "ai.chat", "chat", "POST", "/v1/chat/completions", true},
 	{RouteMessages, "ai.messages", "messages", "POST", "/v1/messages", true},
+	{RouteCountTokens, "ai.count_tokens", "count_tokens", "POST", "/v1/messages/count_tokens", true},
+	{RouteEmbeddings, "ai.embeddings", "embeddings", "POST", "/v1/embeddings", true},
+	{RouteImages, "ai.images", "images", "POST", "/v1/images/generations", true},
+	{RouteImageEdits, "ai.image_edits", "image_edits", "POST", "/v1/images/edits", true},
+	{RouteImageVariations, "ai.image_variations", "image_variations", "POST", "/v1/images/variations", true},
+	{RouteSpeech, "ai.speech", "speech", "POST", "/v1/audio/speech", true},
+	{RouteTranscriptions, "ai.transcriptions", "transcriptions", "POST", "/v1/audio/transcriptions", true},
+	{RouteTranslations, "ai.translations", "translations", "POST", "/v1/audio/translations", true},
+	{RouteModerations, "ai.moderations", "moderations", "POST", "/v1/moderations", true},
+	{RouteRerank, "ai.rerank", "rerank", "POST", "/v2/rerank", true},
+	{RouteRerankV1, "ai.rerank_v1", "rerank", "POST", "/v1/rerank", true},
 	{RouteModels, "ai.models", "models", "GET", "/v1/models", false},
 	{RouteModel, "ai.model", "model", "GET", "/v1/models/{model}", false},
 }

@@ -211,6 +211,25 @@ const (
 	RouteModel
 	// RouteMessages is POST /v1/messages.
 	RouteMessages
+	// RouteCountTokens is POST /v1/messages/count_tokens.
+	RouteCountTokens
+	// RouteEmbeddings is POST /v1/embeddings.
+	RouteEmbeddings
+	// RouteImages, RouteImageEdits and RouteImageVariations are POST /v1/images/….
+	RouteImages
+	RouteImageEdits
+	RouteImageVariations
+	// RouteSpeech, RouteTranscriptions and RouteTranslations are POST /v1/audio/….
+	RouteSpeech
+	RouteTranscriptions
+	RouteTranslations
+	// RouteModerations is POST /v1/moderations.
+	RouteModerations
+	// RouteRerank is POST /v2/rerank, RouteRerankV1 the same at /v1/rerank.
+	RouteRerank
+	RouteRerankV1
+	// RouteKinds is one more than the last.
+	RouteKinds
 )
 
 // Route is what the routing table leads to: one operation on one host, method and path template.

@@ -259,7 +259,7 @@ func TestInvalidContentIsRefused(t *testing.T) {
 		{"an app out of range", func(a *Artifact) { a.Keys[0].App = 2 }, "key 0: its app is 2"},
 		{"an API out of range", func(a *Artifact) { a.Routes[3].API = 1 }, "route 3: its API is 1"},
 		{"an AI route with an API", func(a *Artifact) { a.Routes[0].API = 0 }, "route 0 has an API"},
-		{"an unknown kind of route", func(a *Artifact) { a.Routes[0].Kind = 9 }, "kind is 9, which this binary does not know"},
+		{"an unknown kind of route", func(a *Artifact) { a.Routes[0].Kind = 200 }, "kind is 200, which this binary does not know"},
 		{"an unknown auth", func(a *Artifact) { a.Routes[0].Auth = "" }, `its auth is "", which this binary does not know`},
 		{"an unknown kind of provider", func(a *Artifact) { a.Providers[0].Kind = "x" }, `its kind is "x"`},
 		{"a negative duration", func(a *Artifact) { a.Upstreams[0].Timeouts.Idle = -1 }, "upstream 0: a timeout is negative"},

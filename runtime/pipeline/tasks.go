@@ -1,0 +1,161 @@
+package pipeline
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+
+	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/form"
+	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaitask"
+	"github.com/gwc-dev/gwc/schema/artifact"
+)
+
+// tasks are the dialects of what is asked of models apart from conversations.
+const tasks = 1<<openAIEmbeddings | 1<<openAIImages | 1<<openAIImageEdits | 1<<openAIImageVariations | 1<<openAISpeech |
+	1<<openAITranscriptions | 1<<openAITranslations | 1<<openAIModerations
+
+// taskPaths are OpenAI's, behind a base URL with the version.
+var taskPaths = [dialects]string{
+	openAIChat:            "/chat/completions",
+	openAIEmbeddings:      "/embeddings",
+	openAIImages:          "/images/generations",
+	openAIImageEdits:      "/images/edits",
+	openAIImageVariations: "/images/variations",
+	openAISpeech:          "/audio/speech",
+	openAITranscriptions:  "/audio/transcriptions",
+	openAITranslations:    "/audio/translations",
+	openAIModerations:     "/moderations",
+	cohereRerank:          "/rerank",
+}
+
+// openAIPath is the target of kinds whose paths are OpenAI's.
+func openAIPath(dst []byte, c *callee) []byte { return append(dst, taskPaths[c.dialect]...) }
+
+// task is a dialect of which only usage is read.
+func task(id dialectID, op operation, form bool, routes ...artifact.RouteKind) spoken {
+	return spoken{
+		id: id, op: op, routes: routes, form: form,
+		tap:         func() dialect.Tap { return new(openaitask.Tap) },
+		appendError: openai.AppendError, status: openai.ClientStatus,
+	}
+}
+
+// embeddings are translated where a provider is asked for vectors otherwise.
+func embeddings() spoken {
+	s := task(openAIEmbeddings, embed, false, artifact.RouteEmbeddings)
+	s.decode = openaitask.DecodeEmbeddings
+	s.encoder = func() dialect.Encoder { return new(openaitask.EmbeddingsEncoder) }
+	return s
+}
+
+// reranks have Cohere's form, which its competitors have taken over.
+func reranks() spoken {
+	s := task(cohereRerank, rerank, false, artifact.RouteRerank, artifact.RouteRerankV1)
+	s.appendError = func(dst []byte, e *dialect.Error) []byte {
+		return append(jsonscan.AppendString(append(dst, `{"message":`...), openai.Message(e)), '}')
+	}
+	return s
+}
+
+// counts ask how many tokens a conversation has. Where no target counts, the gateway guesses, and says so in a header.
+func counts() spoken {
+	s := task(anthropicCount, count, false, artifact.RouteCountTokens)
+	s.appendError, s.status = anthropic.AppendError, anthropic.ClientStatus
+	s.own = func(f *chatFlow) ([]byte, []byte) {
+		n := tokensOf(int64(len(f.body)))
+		return []byte("x-gwc-estimate: tokens\r\n"), append(strconv.AppendInt([]byte(`{"input_tokens":`), n, 10), '}')
+	}
+	return s
+}
+
+// servedTask is what providers answer to a task.
+func servedTask(id dialectID) served {
+	return served{id: id, streams: "text/event-stream", decodeError: openai.DecodeError}
+}
+
+// servedEmbeddings are OpenAI's.
+func servedEmbeddings() served {
+	s := servedTask(openAIEmbeddings)
+	s.encode = openaitask.EncodeEmbeddings
+	s.decoder = func() dialect.Decoder { return new(openaitask.EmbeddingsDecoder) }
+	return s
+}
+
+// servedCounts are Anthropic's.
+func servedCounts() served {
+	s := servedTask(anthropicCount)
+	s.decodeError, s.fields = anthropic.DecodeError, (*chatFlow).version
+	return s
+}
+
+var (
+	applicationJSON = []byte("application/json")
+	eventStream     = []byte("text/event-stream")
+)
+
+// scanForm reads the head of a form with files.
+func (f *chatFlow) scanForm() error {
+	h, err := form.Read(string(f.contentType), f.body)
+	if err != nil {
+		return err
+	}
+	f.head = jsonscan.ChatHead{Model: append(f.head.Model[:0:0], h.Model...), HasModel: h.HasModel, ModelSpan: jsonscan.Span{Start: h.Start, End: h.End}, Stream: h.Stream}
+	return nil
+}
+
+// streams reports whether an answer that passes is a stream of events.
+func (f *chatFlow) streams(contentType []byte) bool {
+	if f.speaks.op == chat {
+		return f.head.Stream
+	}
+	return len(contentType) >= len(eventStream) && bytes.EqualFold(contentType[:len(eventStream)], eventStream)
+}
+
+// answerOwn answers what no target can be asked for, where the gateway has an answer of its own.
+func (f *chatFlow) answerOwn() {
+	extra, body := f.speaks.own(f)
+	f.target = nil
+	f.answer(http.StatusOK, "application/json", extra, body)
+	f.recycle()
+}
+
+// pourAnswer sends the whole of a translated answer. What is larger than a queue should hold goes out at the pace at
+// which the caller takes it: a batch of vectors may have tens of megabytes.
+func (f *chatFlow) pourAnswer(body []byte) {
+	if len(body) <= highWater {
+		f.answer(http.StatusOK, "application/json", f.target.Header, body)
+		f.recycle()
+		return
+	}
+	f.call = nil // it has ended
+	b := append(append(f.fields[:0], "Content-Type: application/json\r\n"...), f.target.Header...)
+	f.fields = f.exchange.head(b)
+	f.headOut = true
+	f.rec.Status = http.StatusOK
+	f.rec.FirstByte = f.p.clock.Since(f.start)
+	f.c.Start(http.StatusOK, f.fields, int64(len(body)))
+	f.out, f.rest, f.pouring = body, body, true
+	f.pour()
+}
+
+func (f *chatFlow) pour() {
+	for len(f.rest) > 0 {
+		if f.c.Queued() > highWater {
+			f.c.Flush()
+			return // Drained goes on
+		}
+		n := min(len(f.rest), uploadPiece)
+		f.rec.BytesOut += int64(n)
+		f.c.Write(f.rest[:n])
+		f.rest = f.rest[n:]
+	}
+	f.pouring, f.rest = false, nil
+	c := f.c
+	f.finish()
+	f.recycle()
+	c.End(nil)
+}
