@@ -5,6 +5,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 	"github.com/gwc-dev/gwc/runtime/dialect/sse"
 )
 
@@ -21,7 +22,7 @@ type Tap struct {
 	stream  bool
 	split   sse.Splitter
 	ev      sse.Event
-	body    bodyScan
+	body    openai.Members
 	service string // the service tier, which stands beside the usage
 	buf     []byte
 
@@ -37,8 +38,9 @@ func (t *Tap) Seen() *dialect.Aside { return &t.Aside }
 
 // Reset makes t ready for another answer and keeps its buffers, unless they have grown large.
 func (t *Tap) Reset(stream bool) {
-	*t = Tap{stream: stream, split: t.split, held: keep(t.held), buf: keep(t.buf), body: bodyScan{capture: keep(t.body.capture)}}
+	*t = Tap{stream: stream, split: t.split, held: keep(t.held), buf: keep(t.buf), body: t.body}
 	t.split.Reset(tapEvent)
+	t.body.Reset(&wanted)
 }
 
 func keep(b []byte) []byte {
@@ -51,7 +53,7 @@ func keep(b []byte) []byte {
 // Feed reads b, the next piece of the answer.
 func (t *Tap) Feed(b []byte) {
 	if !t.stream {
-		t.body.feed(t, b)
+		t.whole(b)
 		return
 	}
 	for len(b) > 0 {
@@ -60,6 +62,35 @@ func (t *Tap) Feed(b []byte) {
 			t.event(t.ev.Data)
 		}
 		b = b[n:]
+	}
+}
+
+// wanted are the members of a body that tell what a tap wants to know. It is never written to.
+var wanted = openai.Wanted{Top: []string{"model", "usage", "error", "x_groq", "service_tier"}, Array: "choices", Inner: []string{"finish_reason"}}
+
+func (t *Tap) whole(b []byte) {
+	t.body.Feed(b, t)
+	t.Done = t.body.Complete()
+}
+
+// Found implements [openai.Found].
+func (t *Tap) Found(element, name int, raw []byte) {
+	switch {
+	case element >= 0:
+		if element == 0 {
+			t.stop(raw)
+		}
+	case name == 0:
+		t.model(raw)
+	case name == 1:
+		t.usage(raw)
+	case name == 2:
+		t.failure(raw, raw)
+	case name == 3:
+		t.groq(raw)
+	case name == 4:
+		t.service = dialect.Service(raw)
+		t.Usage.Service = t.service
 	}
 }
 
@@ -75,7 +106,7 @@ func (t *Tap) Finish() {
 // complete are held back until it is.
 func (t *Tap) Filter(dst, b []byte) []byte {
 	if !t.stream {
-		t.body.feed(t, b)
+		t.whole(b)
 		return append(dst, b...)
 	}
 	for len(b) > 0 {

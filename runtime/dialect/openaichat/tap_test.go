@@ -121,7 +121,7 @@ func TestTapReadsBodies(t *testing.T) {
 		{"not JSON", `<html>"usage":{"prompt_tokens":9}</html>`, seen{}},
 		{"a list", `[{"usage":{"prompt_tokens":9},"model":"x"}]`, seen{Done: true}},
 		{"brackets that do not fit", `}}]{"model":"x"}`, seen{}},
-		{"a value that is too long is left out", `{"error":{"message":"` + strings.Repeat("x", captureMax) + `"},"model":"gpt"}`, seen{Model: "gpt", Done: true}},
+		{"a value that is too long is left out", `{"error":{"message":"` + strings.Repeat("x", (64<<10)) + `"},"model":"gpt"}`, seen{Model: "gpt", Done: true}},
 		{"choices that are no list", `{"choices":{"a":{"finish_reason":"stop"}},"model":"gpt"}`, seen{Model: "gpt", Done: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
