@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -28,7 +29,8 @@ func newBuild(s streams) *cobra.Command {
 		Use:   "build",
 		Short: "Compile a repository into an artifact",
 		Long: `build checks a repository and compiles it into one artifact, gateway.gwca in the repository unless -o says otherwise.
-There is no artifact where there is an error; a file that was there before stays as it was.
+There is no artifact where there is an error; a file that was there before stays as it was. So it is where the command
+is interrupted, unless the artifact is written already: then it is whole, and the exit code 0.
 
 The same files give the same bytes, on any machine.`,
 		Args: arguments(0, 0),
@@ -68,8 +70,10 @@ The same files give the same bytes, on any machine.`,
 				return usage("--sign signs an artifact, and --stop-after and --emit write none")
 			}
 			defer oneShot()()
+			// Signals are listened to until the process ends: one that comes when the artifact is in its place changes
+			// nothing any more, and must not make the command look as if it had written nothing.
 			ctx, stop := serve.Signals(cmd.Context())
-			defer stop()
+			context.AfterFunc(cmd.Context(), stop)
 			r, err := c.compile(ctx, now, stopAfter)
 			if err != nil {
 				return err

@@ -246,20 +246,58 @@ func TestAnInterruptLeavesNothingHalfWritten(t *testing.T) {
 			if readErr != nil {
 				t.Fatal(readErr)
 			}
+			isOld := bytes.Equal(b, old)
+			if _, _, err := artifact.Decode(b); err != nil && !isOld {
+				t.Errorf("%v after %v: neither the old artifact is there nor a whole new one: %v", sig, wait, err)
+			}
 			switch c := exitCode(t, err); {
-			case c == 0:
-				if _, _, err := artifact.Decode(b); err != nil {
-					t.Errorf("%v after %v: the artifact: %v", sig, wait, err)
-				}
-			case c != 128+int(sig) && !killed:
+			case killed:
+			case c == 0 && isOld:
+				t.Errorf("%v after %v: exit code 0, and the artifact is the old one", sig, wait)
+			case c == 128+int(sig) && !isOld:
+				t.Errorf("%v after %v: exit code %d, and the artifact is a new one", sig, wait, c)
+			case c != 0 && c != 128+int(sig):
 				t.Errorf("%v after %v: exit code %d\n%s", sig, wait, c, &stderr)
-			case !bytes.Equal(b, old):
-				t.Errorf("%v after %v: the old artifact is not what it was", sig, wait)
 			}
 			if strings.Contains(stderr.String(), "panic") || strings.Contains(stderr.String(), "a bug in gwc") {
 				t.Errorf("%v after %v:\n%s", sig, wait, &stderr)
 			}
 			noneLeft(t, cache, out)
+		}
+	}
+}
+
+func TestAnInterruptAfterTheArtifactIsInItsPlaceChangesNothing(t *testing.T) {
+	repo, cache := companyIn(t, 100), t.TempDir()
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		for range 3 {
+			file := filepath.Join(t.TempDir(), "gateway.gwca")
+			cmd := gwc(t, cache, "build", "-C", repo, "-o", file)
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			var err error
+			for waiting := true; waiting; {
+				if _, e := os.Lstat(file); e == nil {
+					if e := cmd.Process.Signal(sig); e != nil && !errors.Is(e, os.ErrProcessDone) {
+						t.Fatal(e)
+					}
+					err, waiting = <-ended, false
+					continue
+				}
+				select {
+				case err = <-ended:
+					waiting = false
+				default:
+				}
+			}
+			if err != nil {
+				t.Errorf("%v: %v\n%s", sig, err, &stderr)
+			}
 		}
 	}
 }
