@@ -10,7 +10,6 @@ import (
 
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/compiler/ir"
-	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/runtime/pipeline"
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -199,8 +198,8 @@ func (d *decision) proxy() {
 
 // chat lists the targets in the order in which they are tried.
 func (d *decision) chat() {
-	var head jsonscan.ChatHead
-	if err := jsonscan.Chat(d.q.body, &head); err != nil {
+	head, err := pipeline.Asked(d.q.header.Get("Content-Type"), d.q.body)
+	if err != nil {
 		why := err.Error()
 		if len(d.q.body) == 0 {
 			why = "the request has no body; -d gives it one"

@@ -308,7 +308,7 @@ func (f *chatFlow) back(then func()) {
 
 func (f *chatFlow) scan() {
 	if len(f.contentType) > 0 {
-		f.scanErr = f.scanForm()
+		f.head, f.scanErr = scanForm(string(f.contentType), f.body)
 		return
 	}
 	f.scanErr = jsonscan.Chat(f.body, &f.head)

@@ -98,13 +98,18 @@ var (
 )
 
 // scanForm reads the head of a form with files.
-func (f *chatFlow) scanForm() error {
-	h, err := form.Read(string(f.contentType), f.body)
-	if err != nil {
-		return err
+func scanForm(contentType string, body []byte) (jsonscan.ChatHead, error) {
+	h, err := form.Read(contentType, body)
+	return jsonscan.ChatHead{Model: []byte(h.Model), HasModel: h.HasModel, ModelSpan: jsonscan.Span{Start: h.Start, End: h.End}, Stream: h.Stream}, err
+}
+
+// Asked reads which model a request asks for, and whether for a stream.
+func Asked(contentType string, body []byte) (head jsonscan.ChatHead, err error) {
+	if form.Is([]byte(contentType)) {
+		return scanForm(contentType, body)
 	}
-	f.head = jsonscan.ChatHead{Model: append(f.head.Model[:0:0], h.Model...), HasModel: h.HasModel, ModelSpan: jsonscan.Span{Start: h.Start, End: h.End}, Stream: h.Stream}
-	return nil
+	err = jsonscan.Chat(body, &head)
+	return head, err
 }
 
 // streams reports whether an answer that passes is a stream of events.

@@ -128,9 +128,11 @@ func New(o Options) (*Handler, error) {
 	serves := func(kind string) bool { return o.Provider == "" || o.Provider == kind }
 	if serves(OpenAI) {
 		h.mux.HandleFunc("POST /v1/chat/completions", h.provide(openAI{}, h.openAIChat))
+		h.tasks()
 	}
 	if serves(Anthropic) {
 		h.mux.HandleFunc("POST /v1/messages", h.provide(anthropic{}, h.anthropicMessages))
+		h.mux.HandleFunc("POST /v1/messages/count_tokens", h.provide(anthropic{}, h.anthropicCount))
 	}
 	if serves(OpenAI) || serves(Anthropic) {
 		h.mux.HandleFunc("GET /v1/models", h.models)

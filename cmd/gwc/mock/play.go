@@ -16,7 +16,9 @@ type player struct {
 	fault   Fault
 	dialect dialect
 	id      string
-	journal *journal
+	// mediaType is that of the answer, where it is not the dialect's.
+	mediaType string
+	journal   *journal
 }
 
 // open reads the request body. It is false when the request could not be read, and then answered where possible.
@@ -120,6 +122,9 @@ func (p *player) refuse(b *refusal) {
 func (p *player) respond(status int, body []byte) {
 	head := p.w.Header()
 	p.dialect.headers(head, p.id, status)
+	if p.mediaType != "" {
+		head.Set("Content-Type", p.mediaType)
+	}
 	switch p.fault.Kind {
 	case "midstream-error":
 		p.refuse(faultRefusal(500))

@@ -23,6 +23,7 @@ import (
 	"github.com/gwc-dev/gwc/cmd/gwc/mock"
 	"github.com/gwc-dev/gwc/compiler/script"
 	"github.com/gwc-dev/gwc/runtime/upstream"
+	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
 const (
@@ -413,10 +414,12 @@ func (l *line) natural(req *http.Request, body []byte, status int) (int, http.He
 	kind, path := l.stage.kinds[name], ""
 	switch {
 	case !provider:
-	case kind == mock.OpenAI && strings.HasSuffix(req.URL.Path, "/chat/completions"):
-		path = "/v1/chat/completions"
-	case kind == mock.Anthropic && strings.HasSuffix(req.URL.Path, "/messages"):
-		path = "/v1/messages"
+	case kind == mock.OpenAI || kind == mock.Anthropic:
+		for _, r := range artifact.AIRoutes() {
+			if r.Asks && strings.HasSuffix(req.URL.Path, strings.TrimPrefix(r.Path, "/v1")) {
+				path = r.Path
+			}
+		}
 	}
 	if path == "" || status != http.StatusOK && status < 400 {
 		if status == http.StatusNoContent || status == http.StatusNotModified {
