@@ -275,6 +275,7 @@ type Decoder interface {
 // Opening is what an [Encoder] must know of an answer before its first event.
 type Opening struct {
 	Stream       bool
+	Array        bool   // the stream is a JSON array, in a dialect that has such streams
 	IncludeUsage bool   // the caller asked for usage in its stream, in a dialect in which that is asked for
 	ID           string // of the answer; "" takes the one of the Start event
 	Created      int64  // Unix seconds
