@@ -10,6 +10,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 )
 
@@ -32,6 +33,8 @@ func TestTheDocumentShowsTheTables(t *testing.T) {
 	}{
 		{"openai-chat → anthropic", []dialect.Losses{anthropic.LossTable}},
 		{"anthropic-messages → openai", []dialect.Losses{openaichat.LossTable, dialect.Only()}},
+		{"openai-chat and anthropic-messages → gemini, vertex", []dialect.Losses{gemini.LossTable}},
+		{"gemini → other providers", []dialect.Losses{gemini.CallerTable}},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n\n| field | becomes | how, or why not |\n|---|---|---|\n", pair.name)
 		for _, table := range pair.tables {
