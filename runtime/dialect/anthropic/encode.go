@@ -121,10 +121,8 @@ func (e *encoder) float(f float64) { e.dst = strconv.AppendFloat(e.dst, f, 'g', 
 
 func (e *encoder) request(model string) *dialect.Error {
 	r := e.r
-	for _, path := range r.Unsupported {
-		if l := LossTable.Of(path); l.Fate == dialect.Rejected {
-			return refuse(path, "unsupported_parameter", "'%s' is not supported by this model's provider: %s.", path, l.Why)
-		}
+	if err := LossTable.Refusal(r); err != nil {
+		return err
 	}
 	e.lit(`{"model":`)
 	e.str(model)
@@ -433,6 +431,12 @@ func (e *encoder) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
 	switch p.Kind {
 	case dialect.Image:
 		return e.image(m, p)
+	case dialect.Audio:
+		at := place(m.At, ".content")
+		if p.At >= 0 {
+			at += "[" + strconv.Itoa(p.At) + "]"
+		}
+		return refuse(at, "unsupported_parameter", "'%s' is not supported by this model's provider: no audio input.", at)
 	case dialect.Document:
 		e.lit(`{"type":"document","source":{"type":"base64","media_type":`)
 		e.str(p.MediaType)

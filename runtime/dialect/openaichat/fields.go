@@ -13,26 +13,14 @@ type field struct {
 }
 
 var noPlace = [...]field{
-	{"audio", nil},
-	{"frequency_penalty", []string{"0", "0.0"}},
 	{"function_call", nil},
 	{"functions", []string{"[]"}},
-	{"logit_bias", []string{"{}"}},
-	{"logprobs", []string{"false"}},
-	{"metadata", []string{"{}"}},
-	{"modalities", []string{`["text"]`, "[]"}},
 	{"moderation", nil},
-	{"n", []string{"1"}},
 	{"prediction", nil},
-	{"presence_penalty", []string{"0", "0.0"}},
 	{"prompt_cache_key", nil},
 	{"prompt_cache_options", nil},
 	{"prompt_cache_retention", nil},
-	{"seed", nil},
-	{"service_tier", []string{`"auto"`, `"default"`}},
 	{"store", []string{"false"}},
-	{"top_logprobs", []string{"0"}},
-	{"verbosity", []string{`"medium"`}},
 	{"web_search_options", nil},
 }
 

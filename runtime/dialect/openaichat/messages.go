@@ -139,7 +139,7 @@ func (d *decoder) content(raw []byte, where holder, parts []dialect.Part) []dial
 func (d *decoder) part(where holder) (p dialect.Part, ok bool) {
 	p.At = d.Index()
 	var kind, text, refusal string
-	var image, file []byte
+	var image, file, sound []byte
 	var hasText, hasRefusal bool
 	if d.Kind() != '{' {
 		d.WrongTypeHere("an object")
@@ -158,6 +158,8 @@ func (d *decoder) part(where holder) (p dialect.Part, ok bool) {
 			d.String(&refusal)
 		case "file":
 			file = d.Raw()
+		case "input_audio":
+			sound = d.Raw()
 		case "cache_control":
 			p.Cache = d.cache()
 		default:
@@ -184,8 +186,9 @@ func (d *decoder) part(where holder) (p dialect.Part, ok bool) {
 		d.image(&p, image)
 		return p, true
 	case kind == "input_audio" && where == inUser:
-		d.unsupported("input_audio")
-		return p, false
+		p.Kind = dialect.Audio
+		d.sound(&p, sound)
+		return p, true
 	case kind == "file" && where == inUser:
 		return p, d.file(&p, file)
 	}
@@ -227,6 +230,31 @@ func (d *decoder) image(p *dialect.Part, raw []byte) {
 			d.FailIn("image_url.url", "invalid_image_url", "Invalid '$': expected a URL or a data URL of the form data:image/…;base64,….")
 		}
 	}
+}
+
+// sound reads {"data","format"}.
+func (d *decoder) sound(p *dialect.Part, raw []byte) {
+	if raw == nil {
+		d.Missing("input_audio")
+	}
+	var format string
+	for ok := d.ObjectIn("input_audio", raw); ok && d.More(); {
+		switch string(d.Key()) {
+		case "data":
+			d.String(&p.Data)
+		case "format":
+			d.Word(&format, "wav", "mp3")
+		default:
+			d.Skip()
+		}
+	}
+	switch {
+	case p.Data == "":
+		d.Missing("input_audio.data")
+	case format == "":
+		d.Missing("input_audio.format")
+	}
+	p.MediaType = "audio/" + format
 }
 
 // file reads {"file_data","filename","file_id"}. Only a PDF's data has a place in the neutral model; a file that was

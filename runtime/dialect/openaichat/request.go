@@ -2,6 +2,7 @@ package openaichat
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
@@ -52,6 +53,8 @@ func (d *decoder) request() {
 		completion, old            *int64 // max_completion_tokens, max_tokens
 		safety                     string
 		messages, hasFormat, named bool
+		logprobs                   *bool
+		alternatives               *int64 // top_logprobs
 	)
 	for ok := d.Object(); ok && d.More(); {
 		key := d.Key()
@@ -96,6 +99,30 @@ func (d *decoder) request() {
 			d.Enum(&r.Reasoning, "none", "minimal", "low", "medium", "high", "xhigh", "max")
 		case "response_format":
 			hasFormat, named = d.format()
+		case "n":
+			d.Int(&r.Choices, 1)
+		case "seed":
+			d.Int(&r.Seed, math.MinInt64)
+		case "frequency_penalty":
+			d.Float(&r.FrequencyPenalty, -2, 2)
+		case "presence_penalty":
+			d.Float(&r.PresencePenalty, -2, 2)
+		case "logprobs":
+			d.Bool(&logprobs)
+		case "top_logprobs":
+			d.Int(&alternatives, 0)
+		case "logit_bias":
+			r.LogitBias = d.RawObject()
+		case "metadata":
+			r.Metadata = d.RawObject()
+		case "service_tier":
+			d.Word(&r.ServiceTier, "auto", "default", "flex", "priority", "scale")
+		case "modalities":
+			d.modalities()
+		case "audio":
+			d.voice()
+		case "verbosity":
+			d.Enum(&r.Verbosity, "low", "medium", "high")
 		default:
 			name := string(key)
 			if says(name, d.RawOrNull()) {
@@ -112,6 +139,13 @@ func (d *decoder) request() {
 	if safety != "" {
 		r.User = safety
 	}
+	d.silence()
+	wanted := logprobs != nil && *logprobs
+	if wanted {
+		if r.Logprobs = alternatives; alternatives == nil {
+			r.Logprobs = new(int64)
+		}
+	}
 	switch {
 	case r.Model == "":
 		d.Missing("model")
@@ -119,10 +153,77 @@ func (d *decoder) request() {
 		d.FailIn("max_tokens", "invalid_parameter_combination", "Setting '$' and 'max_completion_tokens' at the same time is not supported.")
 	case !messages:
 		d.Missing("messages")
+	case alternatives != nil && *alternatives > 0 && !wanted:
+		d.FailIn("top_logprobs", "invalid_parameter_combination", "The '$' parameter is only allowed when 'logprobs' is enabled.")
+	case alternatives != nil && *alternatives > maxAlternatives:
+		d.FailIn("top_logprobs", "integer_above_max_value", "Invalid '$': integer above maximum value. Expected a value <= 20.")
 	case hasFormat && !named:
 		d.Missing("response_format.json_schema.name")
 	}
 	d.toolChoice(toolChoice)
+}
+
+// silence drops what asks for what happens anyway.
+func (d *decoder) silence() {
+	r := d.r
+	if r.Choices != nil && *r.Choices == 1 {
+		r.Choices = nil
+	}
+	for _, p := range []**float64{&r.FrequencyPenalty, &r.PresencePenalty} {
+		if *p != nil && **p == 0 {
+			*p = nil
+		}
+	}
+	for _, o := range []*[]byte{&r.LogitBias, &r.Metadata} {
+		if string(compact(*o)) == "{}" {
+			*o = nil
+		}
+	}
+	if r.ServiceTier == "auto" {
+		r.ServiceTier = ""
+	}
+	if r.Verbosity == "medium" {
+		r.Verbosity = ""
+	}
+}
+
+// maxAlternatives bounds the alternatives of a token that can be asked for.
+const maxAlternatives = 20
+
+// modalities reads what the answer may be made of.
+func (d *decoder) modalities() {
+	for ok := d.Array(); ok && d.More(); {
+		s := ""
+		d.Enum(&s, "text", "audio", "image")
+		d.r.Modalities = append(d.r.Modalities, s)
+	}
+	if len(d.r.Modalities) == 1 && d.r.Modalities[0] == "text" {
+		d.r.Modalities = nil // which is what happens anyway
+	}
+}
+
+// voice reads {"voice","format"} of the answer's audio. A voice may be an object with the id of one's own.
+func (d *decoder) voice() {
+	v := dialect.Voice{}
+	some := d.Kind() == '{'
+	for ok := d.Object(); ok && d.More(); {
+		switch string(d.Key()) {
+		case "voice":
+			if d.Kind() == '{' {
+				d.r.Unsupported = append(d.r.Unsupported, d.Path().Indexed())
+				d.Skip()
+			} else {
+				d.String(&v.Name)
+			}
+		case "format":
+			d.Word(&v.Format, "wav", "aac", "mp3", "flac", "opus", "pcm16")
+		default:
+			d.Skip()
+		}
+	}
+	if some {
+		d.r.Voice = &v
+	}
 }
 
 func (d *decoder) stop() {

@@ -3,6 +3,7 @@ package openaichat
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
@@ -29,6 +30,17 @@ var LossTable = dialect.Losses{
 	{Field: "format", Fate: dialect.Lossless, Why: "response_format"},
 	{Field: "image", Fate: dialect.Lossless, Why: "image_url; in the result of a tool: in a user message behind the results"},
 	{Field: "document", Fate: dialect.Lossless, Why: "a PDF becomes a file; a text becomes text"},
+	{Field: "n", Fate: dialect.Lossless, Why: "same"},
+	{Field: "seed", Fate: dialect.Lossless, Why: "same"},
+	{Field: "frequency_penalty", Fate: dialect.Emulated, Why: "left out for models that reason, which take none"},
+	{Field: "presence_penalty", Fate: dialect.Emulated, Why: "left out for models that reason, which take none"},
+	{Field: "logprobs", Fate: dialect.Lossless, Why: "same"},
+	{Field: "logit_bias", Fate: dialect.Lossless, Why: "same; tokens are the model's own"},
+	{Field: "metadata", Fate: dialect.Lossless, Why: "same"},
+	{Field: "service_tier", Fate: dialect.Lossless, Why: "same"},
+	{Field: "verbosity", Fate: dialect.Lossless, Why: "same"},
+	{Field: "modalities", Fate: dialect.Lossless, Why: "same"},
+	{Field: "audio", Fate: dialect.Lossless, Why: "of the answer: same; of a message: input_audio"},
 
 	{Field: "thinking_blocks", Fate: dialect.Dropped, Why: "earlier thinking cannot be given back"},
 	{Field: "cache_control", Fate: dialect.Dropped, Why: "prefixes are cached without a mark"},
@@ -42,10 +54,8 @@ const maxStop = 4
 // EncodeRequest appends r as the body of POST /chat/completions for a target, whose MaxTokens 0 leaves the limit to the
 // provider. An error has status 400 and names the place in the caller's body; dst is then returned as it was.
 func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *dialect.Error) {
-	for _, path := range r.Unsupported {
-		if l := LossTable.Of(path); l.Fate == dialect.Rejected {
-			return dst, invalid(path, "unsupported_parameter", fmt.Sprintf("'%s' is not supported by this model's provider: %s.", path, l.Why))
-		}
+	if err := LossTable.Refusal(r); err != nil {
+		return dst, err
 	}
 	if len(r.Stop) > maxStop {
 		return dst, invalid("", "too_many_stop_sequences", fmt.Sprintf("This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop)))
@@ -102,6 +112,39 @@ func (w *sender) request(model string, maxTokens int64) {
 	} else {
 		w.float(`,"temperature":`, r.Temperature)
 		w.float(`,"top_p":`, r.TopP)
+		w.float(`,"frequency_penalty":`, r.FrequencyPenalty)
+		w.float(`,"presence_penalty":`, r.PresencePenalty)
+	}
+	w.int(`,"n":`, r.Choices)
+	w.int(`,"seed":`, r.Seed)
+	if r.Logprobs != nil {
+		w.lit(`,"logprobs":true`)
+		if *r.Logprobs > 0 {
+			n := min(*r.Logprobs, maxAlternatives)
+			w.int(`,"top_logprobs":`, &n)
+		}
+	}
+	w.raw(`,"logit_bias":`, r.LogitBias)
+	w.raw(`,"metadata":`, r.Metadata)
+	w.word(`,"service_tier":`, r.ServiceTier)
+	w.word(`,"verbosity":`, r.Verbosity)
+	for i, m := range r.Modalities {
+		if i == 0 {
+			w.lit(`,"modalities":[`)
+		} else {
+			w.lit(",")
+		}
+		w.str(m)
+	}
+	if len(r.Modalities) > 0 {
+		w.lit("]")
+	}
+	if v := r.Voice; v != nil {
+		w.lit(`,"audio":{"voice":`)
+		w.str(v.Name)
+		w.lit(`,"format":`)
+		w.str(v.Format)
+		w.lit("}")
 	}
 	for i, s := range r.Stop {
 		if i == 0 {
@@ -124,6 +167,20 @@ func (w *sender) request(model string, maxTokens int64) {
 		w.lit(`,"stream":true,"stream_options":{"include_usage":true}`)
 	}
 	w.lit("}")
+}
+
+func (w *sender) raw(name string, value []byte) {
+	if len(value) > 0 {
+		w.lit(name)
+		w.dst = append(w.dst, value...)
+	}
+}
+
+func (w *sender) word(name, value string) {
+	if value != "" {
+		w.lit(name)
+		w.str(value)
+	}
 }
 
 func (w *sender) messages() {
@@ -296,8 +353,26 @@ func (w *sender) part(p *dialect.Part) {
 		w.lit(`,"file_data":`)
 		w.dst = openai.AppendDataURL(w.dst, p.MediaType, p.Data)
 		w.lit("}}")
+	case dialect.Audio:
+		w.lit(`{"type":"input_audio","input_audio":{"data":`)
+		w.str(p.Data)
+		w.lit(`,"format":`)
+		w.str(soundFormat(p.MediaType))
+		w.lit("}}")
 	default:
 		w.text(p.Text)
+	}
+}
+
+// soundFormat is the dialect's word for a media type.
+func soundFormat(mediaType string) string {
+	switch format := strings.TrimPrefix(mediaType, "audio/"); format {
+	case "mpeg":
+		return "mp3"
+	case "x-wav", "wave", "vnd.wave":
+		return "wav"
+	default:
+		return format
 	}
 }
 
