@@ -7,21 +7,53 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 )
 
 // maxCalls bounds the calls of tools in one answer.
 const maxCalls = 1024
 
-// Decoder reads one answer of a provider that speaks this dialect. Of several choices it reads the first. It allocates
-// one string per delta in steady state.
+// maxChoices bounds the choices of one answer, as the API does.
+const maxChoices = 128
+
+// Decoder reads one answer of a provider that speaks this dialect. It allocates one string per delta in steady state.
 type Decoder struct {
 	dialect.Intake
 
 	started bool
+	*course           // of the choice that is being read
+	courses []*course // of all choices, by index; kept from answer to answer
+	begun   int       // how many of them this answer has
+}
+
+// course is how far a choice has come.
+type course struct {
+	n       int // its index
 	reason  dialect.StopReason
 	thought bool // inside a run of thinking, which has one index
 	blocks  int  // runs of thinking so far
 	calls   []calling
+}
+
+// follow goes on with a choice. It reports false where the API has none of the kind.
+func (d *Decoder) follow(n int64) bool {
+	if n < 0 || n >= maxChoices {
+		return false
+	}
+	for d.begun <= int(n) {
+		if d.begun == len(d.courses) {
+			d.courses = append(d.courses, &course{n: d.begun})
+		}
+		d.begun++
+	}
+	d.course = d.courses[n]
+	return true
+}
+
+// Emit passes an event of the current choice on.
+func (d *Decoder) Emit(emit func(*dialect.Event), ev dialect.Event) {
+	ev.Choice = d.n
+	d.Intake.Emit(emit, ev)
 }
 
 var _ dialect.Decoder = (*Decoder)(nil)
@@ -31,6 +63,8 @@ type calling struct {
 	index int64 // the provider's
 	id    string
 	ended bool
+	// signature is Google's over the call; its OpenAI-compatible API gives it beside the call.
+	signature string
 	balance
 }
 
@@ -71,9 +105,13 @@ func (b *balance) add(s string) {
 
 // Reset makes d ready for another answer and keeps its buffers, unless they have grown large.
 func (d *Decoder) Reset(stream bool) {
-	clear(d.calls)
-	*d = Decoder{Intake: d.Intake, calls: d.calls[:0]}
+	for i, c := range d.courses {
+		clear(c.calls)
+		*c = course{n: i, calls: c.calls[:0]}
+	}
+	*d = Decoder{Intake: d.Intake, courses: d.courses}
 	d.Intake.Reset(stream)
+	d.follow(0)
 }
 
 // Feed implements [dialect.Decoder].
@@ -94,22 +132,35 @@ func (d *Decoder) Finish(emit func(*dialect.Event)) {
 	}
 	switch {
 	case d.Ended:
-	case d.reason != "":
+	case d.complete():
 		d.end(emit) // only [DONE] is missing
 	default:
 		d.Fail(emit, "The provider's stream ended before the answer was complete.")
 	}
 }
 
-// end emits the stop reason, which is held back until all has been said, and the end.
+// complete reports whether every choice has its finish reason.
+func (d *Decoder) complete() bool {
+	for _, c := range d.courses[:d.begun] {
+		if c.reason == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// end emits the stop reasons, which are held back until all has been said, and the end.
 func (d *Decoder) end(emit func(*dialect.Event)) {
-	for i := range d.calls {
-		d.endCall(&d.calls[i], emit)
+	for n := range d.begun {
+		d.follow(int64(n))
+		for i := range d.calls {
+			d.endCall(&d.calls[i], emit)
+		}
+		if d.reason == dialect.StopEnd && len(d.calls) > 0 {
+			d.reason = dialect.StopToolCalls // some servers say "stop" for calls as well
+		}
+		d.Emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: d.reason})
 	}
-	if d.reason == dialect.StopEnd && len(d.calls) > 0 {
-		d.reason = dialect.StopToolCalls // some servers say "stop" for calls as well
-	}
-	d.Emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: d.reason})
 	d.End(emit)
 }
 
@@ -118,7 +169,7 @@ func (d *Decoder) end(emit func(*dialect.Event)) {
 func (d *Decoder) event(emit func(*dialect.Event)) {
 	data := d.SSE.Data
 	if bytes.HasPrefix(data, done) {
-		if d.reason == "" {
+		if !d.complete() {
 			d.Fail(emit, "The provider's stream ended without a finish reason.")
 			return
 		}
@@ -141,7 +192,7 @@ func (d *Decoder) whole(emit func(*dialect.Event)) {
 	d.chunk(d.Body, "message", emit)
 	switch {
 	case d.Ended:
-	case d.reason != "":
+	case d.complete():
 		d.end(emit)
 	default:
 		d.Fail(emit, "The provider's answer is not a complete chat completion.")
@@ -218,22 +269,26 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 			}
 		}
 	}
+	d.follow(0)
 	if u, ok := readUsage(usage); ok {
 		u.Service = dialect.Service(service)
 		d.Emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: u})
 	}
 }
 
-// choice reads a choice with index 0 and returns the usage that some servers put there.
+// choice reads a choice and returns the usage that some servers put there.
 func (d *Decoder) choice(raw []byte, member string, emit func(*dialect.Event)) (usage []byte) {
-	var content, finish []byte
+	var content, finish, logprobs []byte
+	index := int64(0)
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		switch key := c.Key(); {
 		case string(key) == "index":
-			if n, ok := c.Int(); ok && n != 0 {
-				return nil
+			if n, ok := c.Int(); ok {
+				index = n
 			}
+		case string(key) == "logprobs":
+			logprobs = c.Skip()
 		case string(key) == member:
 			content = c.Skip()
 		case string(key) == "finish_reason":
@@ -244,8 +299,21 @@ func (d *Decoder) choice(raw []byte, member string, emit func(*dialect.Event)) (
 			c.Skip()
 		}
 	}
+	if !d.follow(index) {
+		return nil
+	}
 	if len(content) > 0 && content[0] == '{' {
 		d.message(content, emit)
+	}
+	if len(logprobs) > 0 && logprobs[0] == '{' {
+		c := jsonscan.Over(logprobs)
+		for c.Enter(); c.More(); {
+			if key := c.Key(); string(key) != "content" {
+				c.Skip()
+			} else if list := openai.ReadLogprobs(c.Skip()); len(list) > 0 {
+				d.Emit(emit, dialect.Event{Kind: dialect.LogprobsEvent, Logprobs: list})
+			}
+		}
 	}
 	if r := stopReason(finish); r != "" {
 		d.reason = r
@@ -255,7 +323,7 @@ func (d *Decoder) choice(raw []byte, member string, emit func(*dialect.Event)) (
 
 // message reads a delta, or a whole message: thinking, text, refusal, calls.
 func (d *Decoder) message(raw []byte, emit func(*dialect.Event)) {
-	var text, refusal, thinking, blocks, calls, function []byte
+	var text, refusal, thinking, blocks, calls, function, sound, images, notes []byte
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		switch string(c.Key()) {
@@ -273,6 +341,12 @@ func (d *Decoder) message(raw []byte, emit func(*dialect.Event)) {
 			calls = c.Skip()
 		case "function_call":
 			function = c.Skip()
+		case "audio":
+			sound = c.Skip()
+		case "images":
+			images = c.Skip()
+		case "annotations":
+			notes = c.Skip()
 		default:
 			c.Skip()
 		}
@@ -291,6 +365,15 @@ func (d *Decoder) message(raw []byte, emit func(*dialect.Event)) {
 	}
 	if len(refusal) > 2 && refusal[0] == '"' {
 		d.say(dialect.RefusalDelta, d.Text(refusal), emit)
+	}
+	if len(sound) > 0 && sound[0] == '{' {
+		d.sound(sound, emit)
+	}
+	if len(images) > 0 && images[0] == '[' {
+		d.images(images, emit)
+	}
+	if len(notes) > 0 && notes[0] == '[' {
+		d.annotations(notes, emit)
 	}
 	if len(calls) > 0 && calls[0] == '[' {
 		c := jsonscan.Over(calls)
@@ -428,7 +511,7 @@ func (d *Decoder) parts(raw []byte, emit func(*dialect.Event)) {
 // its arguments; servers that send whole calls give many of them the same index, or none.
 func (d *Decoder) call(raw []byte, emit func(*dialect.Event)) {
 	now := calling{index: -1}
-	var id, function []byte
+	var id, function, extra []byte
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		switch string(c.Key()) {
@@ -440,10 +523,13 @@ func (d *Decoder) call(raw []byte, emit func(*dialect.Event)) {
 			id = c.Skip()
 		case "function":
 			function = c.Skip()
+		case "extra_content":
+			extra = c.Skip()
 		default:
 			c.Skip()
 		}
 	}
+	now.signature = thoughtSignature(extra)
 	d.function(&now, id, function, emit)
 }
 
@@ -480,7 +566,11 @@ func (d *Decoder) function(now *calling, id, raw []byte, emit func(*dialect.Even
 			now.id = "call_" + strconv.Itoa(n)
 		}
 		d.calls = append(d.calls, *now)
-		d.Emit(emit, dialect.Event{Kind: dialect.ToolStart, Index: n, ID: now.id, Name: d.Text(name)})
+		ev := dialect.Event{Kind: dialect.ToolStart, Index: n, ID: now.id, Name: d.Text(name)}
+		if now.signature != "" {
+			ev.Signature, ev.SignedBy = now.signature, dialect.SignerGemini
+		}
+		d.Emit(emit, ev)
 	}
 	if len(arguments) == 0 {
 		return

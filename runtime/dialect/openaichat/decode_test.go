@@ -17,6 +17,9 @@ func lines(stream bool, raw string) string {
 	d.Reset(stream)
 	var b strings.Builder
 	emit := func(ev *dialect.Event) {
+		if ev.Choice > 0 {
+			fmt.Fprintf(&b, "%d: ", ev.Choice)
+		}
 		switch ev.Kind {
 		case dialect.Start:
 			fmt.Fprintf(&b, "start %s %s\n", ev.ID, ev.Model)
@@ -84,7 +87,9 @@ func TestAnswersOfServersThatDiffer(t *testing.T) {
 			"start i m\nthinking 0 h\ntext a\nstop stop\nend\n"},
 		{"signed thinking of another gateway", stream(`"delta":{"reasoning_content":"h"}`, `"delta":{"thinking_blocks":[{"type":"thinking","thinking":"h","signature":"s"}]}`, `"delta":{"thinking_blocks":[{"type":"redacted_thinking","data":"r"}]}`, stopped) + finished,
 			"start i m\nthinking 0 h\nsignature 0 s\nredacted 1 r\nstop stop\nend\n"},
-		{"other choices are left out", "data: {\"id\":\"i\",\"model\":\"m\",\"choices\":[{\"index\":1,\"delta\":{\"content\":\"no\"}},{\"index\":0,\"delta\":{\"content\":\"yes\"},\"finish_reason\":\"length\"}]}\n\n" + finished,
+		{"several choices", "data: {\"id\":\"i\",\"model\":\"m\",\"choices\":[{\"index\":1,\"delta\":{\"content\":\"no\"},\"finish_reason\":\"stop\"},{\"index\":0,\"delta\":{\"content\":\"yes\"},\"finish_reason\":\"length\"}]}\n\n" + finished,
+			"start i m\n1: text no\ntext yes\nstop length\n1: stop stop\nend\n"},
+		{"a choice that no API has", "data: {\"id\":\"i\",\"model\":\"m\",\"choices\":[{\"index\":1000000,\"delta\":{\"content\":\"no\"}},{\"index\":0,\"delta\":{\"content\":\"yes\"},\"finish_reason\":\"length\"}]}\n\n" + finished,
 			"start i m\ntext yes\nstop length\nend\n"},
 		{"usage behind the stop reason", stream(stopped) + "data: {\"id\":\"i\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n" + finished,
 			"start i m\nusage 3 4\nstop stop\nend\n"},

@@ -16,25 +16,54 @@ type Encoder struct {
 	id, model            string
 	created              int64
 
-	prefix  []byte // of every chunk, up to the delta
+	prefix  []byte // of every chunk, up to the choice
 	started bool
 	done    bool // the terminal event was written
 
+	usage dialect.Usage
+	err   *dialect.Error
+
+	*choice           // the one that is being written
+	choices []*choice // by index; kept from answer to answer
+	begun   int       // how many of them this answer has
+}
+
+// choice is one of several answers to the same request.
+type choice struct {
+	n      int // its index
+	opened bool
 	reason dialect.StopReason
-	usage  dialect.Usage
-	err    *dialect.Error
 
 	text, refusal, thinking []byte // of a body
 	blocks                  []byte // of a body: elements of thinking_blocks
 	block                   []byte // text of the current block of thinking
 	blockIndex              int
 	tools                   []toolCall
+
+	// Of a body, elements of lists; data and transcript are those of its sound.
+	logprobs                        []dialect.Logprob
+	images, notes, data, transcript []byte
+	soundID                         string
 }
 
 type toolCall struct {
 	index     int
 	id, name  string
 	arguments []byte
+	signature string
+	signedBy  dialect.Signer
+}
+
+// follow goes on with a choice.
+func (e *Encoder) follow(n int) {
+	n = min(max(n, 0), maxChoices-1)
+	for e.begun <= n {
+		if e.begun == len(e.choices) {
+			e.choices = append(e.choices, &choice{n: e.begun})
+		}
+		e.begun++
+	}
+	e.choice = e.choices[n]
 }
 
 var _ dialect.Encoder = (*Encoder)(nil)
@@ -48,9 +77,13 @@ func NewEncoder(stream, includeUsage bool, id string, created int64, model strin
 
 // Reset makes e ready for another answer and keeps its buffers, unless they have grown large.
 func (e *Encoder) Reset(o dialect.Opening) {
-	clear(e.tools)
-	*e = Encoder{stream: o.Stream, includeUsage: o.IncludeUsage, id: o.ID, created: o.Created, model: o.Model,
-		prefix: keep(e.prefix), text: keep(e.text), refusal: keep(e.refusal), thinking: keep(e.thinking), blocks: keep(e.blocks), block: keep(e.block), tools: e.tools[:0]}
+	for i, c := range e.choices {
+		clear(c.tools)
+		*c = choice{n: i, text: keep(c.text), refusal: keep(c.refusal), thinking: keep(c.thinking), blocks: keep(c.blocks), block: keep(c.block), tools: c.tools[:0],
+			images: keep(c.images), notes: keep(c.notes), data: keep(c.data), transcript: keep(c.transcript)}
+	}
+	*e = Encoder{stream: o.Stream, includeUsage: o.IncludeUsage, id: o.ID, created: o.Created, model: o.Model, prefix: keep(e.prefix), choices: e.choices}
+	e.follow(0)
 }
 
 // Err returns the error that ended the answer, nil if there was none so far.
@@ -76,10 +109,14 @@ func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
 			e.started = true
 			if e.stream {
 				e.begin()
-				dst = e.open(dst)
-				dst = append(dst, `{"role":"assistant","content":"","refusal":null}`...)
-				dst = e.close(dst)
+				dst = e.first(dst)
 			}
+		}
+	}
+	if ev.Choice != e.n {
+		e.follow(ev.Choice)
+		if e.started && e.stream && !e.opened {
+			dst = e.first(dst)
 		}
 	}
 	switch ev.Kind {
@@ -94,7 +131,7 @@ func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
 			e.err = &dialect.Error{}
 		}
 	case dialect.End:
-		if e.err == nil && e.reason == "" {
+		if e.err == nil && !e.stopped() {
 			e.err = &dialect.Error{Type: "api_error", Message: "The provider's answer ended without a stop reason."}
 		}
 	}
@@ -103,6 +140,16 @@ func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
 		return dst
 	}
 	return e.chunk(dst, ev)
+}
+
+// stopped reports whether every choice has its stop reason.
+func (e *Encoder) stopped() bool {
+	for _, c := range e.choices[:e.begun] {
+		if c.reason == "" {
+			return false
+		}
+	}
+	return true
 }
 
 func (e *Encoder) begin() {
@@ -115,16 +162,31 @@ func (e *Encoder) begin() {
 	e.prefix = append(p, `,"choices":[`...)
 }
 
+// first writes the first chunk of a choice.
+func (e *Encoder) first(dst []byte) []byte {
+	e.opened = true
+	dst = e.open(dst)
+	dst = append(dst, `{"role":"assistant","content":"","refusal":null}`...)
+	return e.close(dst)
+}
+
 func (e *Encoder) open(dst []byte) []byte {
 	dst = append(dst, "data: "...)
 	dst = append(dst, e.prefix...)
-	return append(dst, `{"index":0,"delta":`...)
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, int64(e.n), 10)
+	return append(dst, `,"delta":`...)
 }
 
 func (e *Encoder) close(dst []byte) []byte { return e.closeWith(dst, "") }
 
 func (e *Encoder) closeWith(dst []byte, reason string) []byte {
-	dst = append(dst, `,"logprobs":null,"finish_reason":`...)
+	return e.tail(append(dst, `,"logprobs":null`...), reason)
+}
+
+// tail ends a chunk behind its log probabilities.
+func (e *Encoder) tail(dst []byte, reason string) []byte {
+	dst = append(dst, `,"finish_reason":`...)
 	dst = openai.AppendStringOrNull(dst, reason)
 	dst = append(dst, "}]"...)
 	if e.includeUsage {
@@ -173,7 +235,9 @@ func (e *Encoder) chunk(dst []byte, ev *dialect.Event) []byte {
 		dst = jsonscan.AppendString(dst, ev.ID)
 		dst = append(dst, `,"type":"function","function":{"name":`...)
 		dst = jsonscan.AppendString(dst, ev.Name)
-		dst = append(dst, `,"arguments":""}}]}`...)
+		dst = append(dst, `,"arguments":""}`...)
+		dst = appendSignature(dst, ev.Signature, ev.SignedBy)
+		dst = append(dst, "}]}"...)
 		return e.close(dst)
 	case dialect.ToolDelta, dialect.ToolEnd:
 		if ev.Text == "" {
@@ -186,6 +250,32 @@ func (e *Encoder) chunk(dst []byte, ev *dialect.Event) []byte {
 		dst = jsonscan.AppendString(dst, ev.Text)
 		dst = append(dst, "}}]}"...)
 		return e.close(dst)
+	case dialect.LogprobsEvent:
+		dst = e.open(dst)
+		dst = append(dst, `{},"logprobs":{"content":`...)
+		dst = openai.AppendLogprobs(dst, ev.Logprobs)
+		return e.tail(append(dst, `,"refusal":null}`...), "")
+	case dialect.CitationEvent:
+		if ev.Citation == nil || ev.Citation.URL == "" {
+			return dst
+		}
+		dst = append(e.open(dst), `{"annotations":[`...)
+		dst = append(appendCitation(dst, ev.Citation), "]}"...)
+		return e.close(dst)
+	case dialect.ImageEvent:
+		dst = append(e.open(dst), `{"images":[`...)
+		dst = append(appendImage(dst, ev), "]}"...)
+		return e.close(dst)
+	case dialect.AudioDelta:
+		dst = append(e.open(dst), `{"audio":{"id":`...)
+		dst = jsonscan.AppendString(dst, ev.ID)
+		if ev.Data != "" {
+			dst = jsonscan.AppendString(append(dst, `,"data":`...), ev.Data)
+		}
+		if ev.Text != "" {
+			dst = jsonscan.AppendString(append(dst, `,"transcript":`...), ev.Text)
+		}
+		return e.close(append(dst, "}}"...))
 	case dialect.Stop:
 		dst = e.open(dst)
 		dst = append(dst, "{}"...)
@@ -266,7 +356,7 @@ func (e *Encoder) collect(ev *dialect.Event) {
 		}
 		e.blocks = e.thinkingBlock(e.blocks, ev)
 	case dialect.ToolStart:
-		e.tools = append(e.tools, toolCall{index: ev.Index, id: ev.ID, name: ev.Name})
+		e.tools = append(e.tools, toolCall{index: ev.Index, id: ev.ID, name: ev.Name, signature: ev.Signature, signedBy: ev.SignedBy})
 	case dialect.ToolDelta, dialect.ToolEnd:
 		for i := len(e.tools) - 1; i >= 0; i-- {
 			if e.tools[i].index == ev.Index {
@@ -274,9 +364,31 @@ func (e *Encoder) collect(ev *dialect.Event) {
 				break
 			}
 		}
+	case dialect.LogprobsEvent:
+		e.logprobs = append(e.logprobs, ev.Logprobs...)
+	case dialect.CitationEvent:
+		if ev.Citation != nil && ev.Citation.URL != "" {
+			e.notes = appendCitation(comma(e.notes), ev.Citation)
+		}
+	case dialect.ImageEvent:
+		e.images = appendImage(comma(e.images), ev)
+	case dialect.AudioDelta:
+		if ev.ID != "" {
+			e.soundID = ev.ID
+		}
+		e.data = append(e.data, ev.Data...)
+		e.transcript = append(e.transcript, ev.Text...)
 	case dialect.ErrorEvent, dialect.End:
 		e.done = true
 	}
+}
+
+// comma makes a list ready for another element.
+func comma(list []byte) []byte {
+	if len(list) > 0 {
+		return append(list, ',')
+	}
+	return list
 }
 
 // Body appends the whole answer of a call that was not streamed: a chat.completion, or the error that ended the
@@ -291,7 +403,27 @@ func (e *Encoder) Body(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, e.created, 10)
 	dst = append(dst, `,"model":`...)
 	dst = jsonscan.AppendString(dst, e.model)
-	dst = append(dst, `,"choices":[{"index":0,"message":{"role":"assistant","content":`...)
+	dst = append(dst, `,"choices":[`...)
+	for n := range e.begun {
+		if n > 0 {
+			dst = append(dst, ',')
+		}
+		e.follow(n)
+		dst = e.message(dst)
+	}
+	dst = append(dst, ']')
+	if e.usage.Known {
+		dst = append(dst, `,"usage":`...)
+		dst = appendUsage(dst, &e.usage)
+	}
+	return append(dst, '}')
+}
+
+// message writes a choice of a body.
+func (e *Encoder) message(dst []byte) []byte {
+	dst = append(dst, `{"index":`...)
+	dst = strconv.AppendInt(dst, int64(e.n), 10)
+	dst = append(dst, `,"message":{"role":"assistant","content":`...)
 	if len(e.text) == 0 && (len(e.tools) > 0 || len(e.refusal) > 0) {
 		dst = append(dst, "null"...)
 	} else {
@@ -325,18 +457,35 @@ func (e *Encoder) Body(dst []byte) []byte {
 		dst = jsonscan.AppendString(dst, t.name)
 		dst = append(dst, `,"arguments":`...)
 		dst = jsonscan.AppendString(dst, t.arguments)
-		dst = append(dst, "}}"...)
+		dst = append(dst, '}')
+		dst = append(appendSignature(dst, t.signature, t.signedBy), '}')
 	}
 	if len(e.tools) > 0 {
 		dst = append(dst, ']')
 	}
-	dst = append(dst, `},"logprobs":null,"finish_reason":`...)
-	dst = jsonscan.AppendString(dst, finishReason(e.reason))
-	dst = append(dst, "}]"...)
-	if e.usage.Known {
-		dst = append(dst, `,"usage":`...)
-		dst = appendUsage(dst, &e.usage)
+	for _, l := range [...]struct {
+		name string
+		list []byte
+	}{{"annotations", e.notes}, {"images", e.images}} {
+		if len(l.list) > 0 {
+			dst = append(append(append(append(append(dst, `,"`...), l.name...), `":[`...), l.list...), ']')
+		}
 	}
+	if e.soundID != "" || len(e.data) > 0 {
+		dst = jsonscan.AppendString(append(dst, `,"audio":{"id":`...), e.soundID)
+		dst = jsonscan.AppendString(append(dst, `,"expires_at":0,"data":`...), e.data)
+		dst = jsonscan.AppendString(append(dst, `,"transcript":`...), e.transcript)
+		dst = append(dst, '}')
+	}
+	dst = append(dst, `},"logprobs":`...)
+	if len(e.logprobs) == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = openai.AppendLogprobs(append(dst, `{"content":`...), e.logprobs)
+		dst = append(dst, `,"refusal":null}`...)
+	}
+	dst = append(dst, `,"finish_reason":`...)
+	dst = jsonscan.AppendString(dst, finishReason(e.reason))
 	return append(dst, '}')
 }
 

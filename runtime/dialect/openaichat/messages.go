@@ -324,6 +324,10 @@ func (d *decoder) toolCall(m *dialect.Message) {
 			d.Enum(&kind, "function", "custom")
 		case "function":
 			function = d.Raw()
+		case "extra_content":
+			if p.Signature = thoughtSignature(d.Raw()); p.Signature != "" {
+				p.SignedBy = dialect.SignerGemini
+			}
 		default:
 			d.Skip()
 		}

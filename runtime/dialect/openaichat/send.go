@@ -60,15 +60,16 @@ func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *
 	if len(r.Stop) > maxStop {
 		return dst, invalid("", "too_many_stop_sequences", fmt.Sprintf("This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop)))
 	}
-	w := sender{r: r, dst: dst}
+	w := sender{r: r, dst: dst, google: strings.Contains(t.Model, "gemini")}
 	w.request(t.Model, t.MaxTokens)
 	return w.dst, nil
 }
 
 // sender writes a request.
 type sender struct {
-	r   *dialect.Request
-	dst []byte
+	r      *dialect.Request
+	dst    []byte
+	google bool // the model is one of Google's, which wants its signatures back
 }
 
 func (w *sender) lit(s string) { w.dst = append(w.dst, s...) }
@@ -416,7 +417,11 @@ func (w *sender) assistant(m *dialect.Message) {
 		w.str(p.Name)
 		w.lit(`,"arguments":`)
 		w.str(p.Arguments)
-		w.lit("}}")
+		w.lit("}")
+		if w.google {
+			w.dst = appendSignature(w.dst, p.Signature, p.SignedBy)
+		}
+		w.lit("}")
 	}
 	if calls > 0 {
 		w.lit("]")
