@@ -11,7 +11,8 @@
 //	emit     artifact → bytes                    provenance, canonical encoding, digest
 //
 // Each stage is a pure function of a package of its own: values in, values and diagnostics out. None prints, reads
-// the clock or keeps state, so the same files give the same bytes on any machine; a test builds twice to hold this.
+// the clock or keeps state, so the same files give the same bytes on any machine; a test builds twice to hold this. For
+// the same reason lint and table, of which neither needs the other, run at the same time.
 // A build has no partial result: where any stage reports an error there is no artifact.
 //
 // Stages go on after errors as far as their input allows, so that one run says all that is wrong; a stage whose input
@@ -21,8 +22,11 @@ package compiler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gwc-dev/gwc/compiler/cache"
@@ -107,13 +111,12 @@ type build struct {
 	config    *check.Config // until it is lowered
 	waivers   waive.Given
 	documents *openapi.Documents
-	// assertions holds the files that make some.
-	assertions map[string]bool
-	program    *ir.Program
-	tests      []script.Test
-	artifact   *artifact.Artifact
-	bytes      []byte
-	failed     bool // an error was reported
+	made      func() []artifact.Source // what the artifact is made from, once it is lowered
+	program   *ir.Program
+	tests     []script.Test
+	artifact  *artifact.Artifact
+	bytes     []byte
+	failed    bool // an error was reported
 }
 
 // stage runs one function. It returns a Go error only for what is not the repository's fault: the disk, or a bug.
@@ -122,6 +125,23 @@ type stage struct {
 	metric string
 	run    func(*build) (diag.Report, error)
 	ready  func(*build) bool // its input is there
+	// beside says that the next stage needs nothing of this one, and neither changes what the other reads: the two run
+	// at the same time.
+	beside bool
+}
+
+// ran is what one run of a stage came to.
+type ran struct {
+	report diag.Report
+	err    error
+	took   time.Duration
+	bug    string // it panicked, and where
+}
+
+func (s *stage) do(b *build) ran {
+	start := time.Now()
+	report, err := s.run(b)
+	return ran{report: report, err: err, took: time.Since(start)}
 }
 
 var stages = []stage{
@@ -148,7 +168,7 @@ var stages = []stage{
 		}
 		b.sources, r, err = load.Open(b.ctx, fsys, b.options.Environment, known)
 		return r, err
-	}, func(*build) bool { return true }},
+	}, func(*build) bool { return true }, false},
 	{"check", "gwc_build_check_seconds", func(b *build) (r diag.Report, err error) {
 		var keep *check.Keep
 		if store, tool := b.store(); store != nil {
@@ -160,7 +180,7 @@ var stages = []stage{
 			r.Merge(b.config.Within(b.options.Now))
 		}
 		return r, err
-	}, func(b *build) bool { return b.sources != nil }},
+	}, func(b *build) bool { return b.sources != nil }, false},
 	{"openapi", "gwc_build_openapi_seconds", func(b *build) (r diag.Report, err error) {
 		in := openapi.Input{Files: b.sources, Oversize: b.sources.Oversize, Wanted: wanted(b.config, b.sources), Cache: b.options.Documents}
 		if store, tool := b.store(); store != nil {
@@ -169,32 +189,37 @@ var stages = []stage{
 		b.documents, r = openapi.Read(in)
 		b.sources.Release("")
 		return r, nil
-	}, func(b *build) bool { return b.config != nil }},
+	}, func(b *build) bool { return b.config != nil }, false},
 	{"lower", "gwc_build_lower_seconds", func(b *build) (r diag.Report, err error) {
+		// What the artifact is made from is told at its end, and known here: a second processor is idle in between.
+		asserting := assertionFiles(b.config)
+		b.made = sync.OnceValue(func() []artifact.Source { return sources(b.sources, b.documents.Read, asserting) })
+		if b.options.StopAfter == "" {
+			go b.made()
+		}
 		b.program, r = lower.Lower(b.config, b.documents)
-		b.assertions = assertionFiles(b.config)
 		b.waivers = waive.Given{Waivers: b.config.Waivers, Unwaivable: b.config.Gateway.Unwaivable}
 		b.config = nil // A large one would take room to the end of the build.
 		return r, nil
-	}, func(b *build) bool { return b.config != nil }},
+	}, func(b *build) bool { return b.config != nil }, false},
 	{"link", "gwc_build_link_seconds", func(b *build) (r diag.Report, err error) {
 		b.program, r = link.Link(b.program)
 		return r, nil
-	}, func(b *build) bool { return b.program != nil }},
-	{"tests", "gwc_build_tests_seconds", judgeTests, func(b *build) bool { return (b.options.Tests || b.options.Rehearsal) && b.sources != nil }},
+	}, func(b *build) bool { return b.program != nil }, false},
+	{"tests", "gwc_build_tests_seconds", judgeTests, func(b *build) bool { return (b.options.Tests || b.options.Rehearsal) && b.sources != nil }, false},
 	{"lint", "gwc_build_lint_seconds", func(b *build) (diag.Report, error) {
 		return lint.Lint(b.program, b.options.Now), nil
-	}, func(b *build) bool { return b.program != nil }},
+	}, func(b *build) bool { return b.program != nil }, true},
 	{"table", "gwc_build_table_seconds", func(b *build) (r diag.Report, err error) {
 		b.artifact, r = table.Table(b.program)
 		return r, nil
-	}, func(b *build) bool { return b.program != nil }},
+	}, func(b *build) bool { return b.program != nil }, false},
 	{"emit", "gwc_build_emit_seconds", func(b *build) (r diag.Report, err error) {
-		b.artifact, b.bytes, r, err = emit.Emit(b.artifact, emit.Provenance{
-			Tool: b.options.Tool, Schema: language.Digest(), Revision: b.options.Revision, Environment: b.options.Environment, Sources: sources(b),
+		b.artifact, b.bytes, r, err = emit.Emit(b.artifact, artifact.Provenance{
+			Tool: b.options.Tool, Schema: language.Digest(), Revision: b.options.Revision, Environment: b.options.Environment, Sources: b.made(),
 		})
 		return r, err
-	}, func(b *build) bool { return b.artifact != nil && !b.failed }},
+	}, func(b *build) bool { return b.artifact != nil && !b.failed }, false},
 }
 
 // store returns where results are kept, and what identifies the program there; nil where they are not.
@@ -231,23 +256,42 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	}
 	b := &build{ctx: ctx, options: o}
 	res := &Result{}
-	for _, s := range stages {
+	began := make([]chan ran, len(stages))
+	for i, s := range stages {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		if !s.ready(b) {
 			continue
 		}
-		start := time.Now()
-		report, err := s.run(b)
-		if err == nil && b.sources != nil {
-			err = b.sources.Err()
+		next := i + 1
+		if s.beside && s.name != o.StopAfter && stages[next].ready(b) {
+			began[next] = make(chan ran, 1)
+			go func() {
+				defer func() {
+					if p := recover(); p != nil {
+						began[next] <- ran{bug: fmt.Sprintf("%v\n\n%s", p, debug.Stack())}
+					}
+				}()
+				began[next] <- stages[next].do(b)
+			}()
 		}
-		if err != nil {
-			return nil, err
+		var r ran
+		if began[i] != nil {
+			if r = <-began[i]; r.bug != "" {
+				panic(r.bug) // Where it can be recovered from, as if the stage had run here.
+			}
+		} else {
+			r = s.do(b)
 		}
-		res.Timings = append(res.Timings, Timing{s.name, s.metric, time.Since(start)})
-		res.Report.Merge(report)
+		if r.err == nil && b.sources != nil {
+			r.err = b.sources.Err()
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		res.Timings = append(res.Timings, Timing{s.name, s.metric, r.took})
+		res.Report.Merge(r.report)
 		if s.name == "table" {
 			w := waive.Apply(b.waivers, b.program, res.Report, o.Now)
 			res.Report, res.Waived, res.Waivers = w.Report, w.Waived, w.Waivers

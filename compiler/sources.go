@@ -1,39 +1,56 @@
 package compiler
 
 import (
+	"slices"
+
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
 
 	"github.com/gwc-dev/gwc/compiler/check"
 	"github.com/gwc-dev/gwc/compiler/load"
+	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
 // sources are the files that the artifact is made from: the units' and the documents', and no other that happens to
 // lie in the repository. A file that only makes assertions is none: writing one changes no artifact.
-func sources(b *build) map[string]load.Digest {
-	m := map[string]load.Digest{}
-	for _, u := range b.sources.Units {
+// They are in order of path.
+func sources(src *load.Sources, documents, asserting []string) []artifact.Source {
+	n := len(documents)
+	for _, u := range src.Units {
+		n += len(u.Files)
+	}
+	files := append(make([]string, 0, n), documents...)
+	for _, u := range src.Units {
 		for _, f := range u.Files {
-			if b.assertions[f.Path] && onlyAsserts(b.sources, f.Path) {
-				continue
+			if !has(asserting, f.Path) || !onlyAsserts(src, f.Path) {
+				files = append(files, f.Path)
 			}
-			m[f.Path], _ = b.sources.Digest(f.Path)
 		}
 	}
-	for _, f := range b.documents.Read {
-		m[f], _ = b.sources.Digest(f)
+	slices.Sort(files)
+	files = slices.Compact(files) // An overlay is a file of each unit that it says something of.
+	list := make([]artifact.Source, len(files))
+	for i, f := range files {
+		d, _ := src.Digest(f)
+		list[i] = artifact.Source{File: f, Digest: artifact.Digest(d).String()}
 	}
-	return m
+	return list
 }
 
-// assertionFiles returns the files in which assertions stand.
-func assertionFiles(c *check.Config) map[string]bool {
-	files := map[string]bool{}
+func has(sorted []string, s string) bool {
+	_, ok := slices.BinarySearch(sorted, s)
+	return ok
+}
+
+// assertionFiles returns the files in which assertions stand, in order.
+func assertionFiles(c *check.Config) []string {
+	var files []string
 	for name := range c.Assertions {
-		files[c.Key("assertions", name).File] = true
+		files = append(files, c.Key("assertions", name).File)
 	}
-	return files
+	slices.Sort(files)
+	return slices.Compact(files)
 }
 
 // onlyAsserts reports whether a file of CUE says nothing but assertions. Whatever it is not sure of, it denies.

@@ -10,7 +10,7 @@ import (
 const (
 	// heapRoom is how much a command that compiles once allocates before the first collection, and how much the heap
 	// may grow beside heapGrowth from one collection to the next.
-	heapRoom = 64 << 20
+	heapRoom = 128 << 20
 	// heapGrowth is by how many percent the heap may grow from one collection to the next.
 	heapGrowth = 50
 	// heapLeast is what package runtime multiplies with a hundredth of the percentage for the first collection.

@@ -48,42 +48,50 @@ type Tree struct {
 	cache *Cache
 	key   Key
 	began time.Time
-	files map[string]*file // of which Known may speak
+	files func() map[string]*file // of which Known may speak
 }
 
 // Tree returns what the cache knows of the files of the repository in a folder. It is to be asked for before any of
 // them is read.
 func (c *Cache) Tree(root string) *Tree {
-	t := &Tree{cache: c, began: time.Now()}
+	t := &Tree{cache: c, began: time.Now(), files: func() map[string]*file { return nil }}
 	root, err := filepath.Abs(root)
 	if c == nil || err != nil {
 		t.cache = nil
 		return t
 	}
 	t.key = c.listed(root)
-	data, ok := c.Get(t.key)
+	// What is known is read while the folders are listed: both take long in a large repository.
+	t.files = sync.OnceValue(t.known)
+	go t.files()
+	return t
+}
+
+// known reads what the cache knows, which is nil where it knows nothing.
+func (t *Tree) known() map[string]*file {
+	data, ok := t.cache.Get(t.key)
 	codec, err := listings()
 	if !ok || err != nil {
-		return t
+		return nil
 	}
 	l, err := codec.Decode(data)
 	if err != nil {
-		return t
+		return nil
 	}
-	t.files = make(map[string]*file, len(l.Files))
+	files := make(map[string]*file, len(l.Files))
 	for i := range l.Files {
 		f := &l.Files[i]
 		if last := max(f.Stamp.Modified, f.Stamp.Changed); last < l.Read-int64(settled) {
-			t.files[f.Path] = f
+			files[f.Path] = f
 		}
 	}
-	return t
+	return files
 }
 
 // Known is a [load.Known]: it says nothing of a file whose stamp is another one than it was, or that had been changed
 // just before it was read.
 func (t *Tree) Known(path string, s load.Stamp) (load.Digest, bool) {
-	f, ok := t.files[path]
+	f, ok := t.files()[path]
 	if !ok || s != f.Stamp || s == (load.Stamp{}) {
 		return load.Digest{}, false
 	}
@@ -96,19 +104,20 @@ func (t *Tree) Learn(src *load.Sources) {
 	if t.cache == nil || err != nil {
 		return
 	}
-	l := listing{Read: t.began.UnixNano(), Files: make([]file, 0, len(t.files))}
+	files := t.files()
+	l := listing{Read: t.began.UnixNano(), Files: make([]file, 0, len(files))}
 	same := 0
 	for path, s := range src.Stamps() {
 		if s.Stamp == (load.Stamp{}) {
 			continue // It has none where files are not in a folder of this machine.
 		}
-		if k, ok := t.files[path]; ok && k.Stamp == s.Stamp {
+		if k, ok := files[path]; ok && k.Stamp == s.Stamp {
 			same++
 		}
 		l.Files = append(l.Files, file{path, s.Stamp, s.Digest})
 	}
 	// Where a few files changed it is faster to read them again than to write what is known of all the others.
-	if changed := max(len(l.Files), len(t.files)) - same; changed*100 <= same {
+	if changed := max(len(l.Files), len(files)) - same; changed*100 <= same {
 		return
 	}
 	if data, err := codec.Encode(&l); err == nil {

@@ -28,8 +28,7 @@ type Fragment struct {
 // between them.
 func assemble(units []*Fragment) (*Config, diag.Report) {
 	var report diag.Report
-	c := newConfig()
-	c.positions = &Positions{homes: map[string]int{}}
+	c := newConfigFor(units)
 	broken := len(units) == 0
 	listens := false
 	for _, u := range units {
@@ -69,6 +68,26 @@ func assemble(units []*Fragment) (*Config, diag.Report) {
 		c.idle(&report)
 	}
 	return &c, withoutHalves(report)
+}
+
+// newConfigFor returns a Config with room for what units hold.
+func newConfigFor(units []*Fragment) Config {
+	c := newConfig()
+	from, heads := reflect.ValueOf(&c).Elem(), 0
+	for i := range from.NumField() {
+		field := from.Type().Field(i)
+		if !field.IsExported() || field.Type.Kind() != reflect.Map {
+			continue
+		}
+		n := 0
+		for _, u := range units {
+			n += reflect.ValueOf(&u.Config).Elem().Field(i).Len()
+		}
+		from.Field(i).Set(reflect.MakeMapWithSize(field.Type, n))
+		heads += n
+	}
+	c.positions = &Positions{homes: make(map[string]int, heads)}
+	return c
 }
 
 // withoutHalves takes out what is missing in objects that two units define: each has only its half of the fields.

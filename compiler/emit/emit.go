@@ -6,36 +6,21 @@
 package emit
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
-// Provenance says what an artifact is made from.
-type Provenance struct {
-	Tool        string                       // "gwc 0.1.0"
-	Schema      string                       // digest of the language, "sha256:…"
-	Environment string                       // whose overlays are in it; "" none
-	Revision    string                       // of the repository; "" unless asked for
-	Sources     map[string][sha256.Size]byte // digests of files by path
-}
-
 // codeTooLarge: the artifact would be larger than a runtime reads.
 const codeTooLarge diag.Code = "GWC8001"
 
-// Emit returns the artifact with its provenance, and its bytes. The artifact that it was given stays as it was. The
-// error is a bug of the compiler: it made what the runtime would refuse.
-func Emit(a *artifact.Artifact, from Provenance) (*artifact.Artifact, []byte, diag.Report, error) {
+// Emit returns the artifact with its provenance, whose sources are in order of path, and its bytes. The artifact that
+// it was given stays as it was. The error is a bug of the compiler: it made what the runtime would refuse.
+func Emit(a *artifact.Artifact, from artifact.Provenance) (*artifact.Artifact, []byte, diag.Report, error) {
 	out := *a
-	out.Provenance = artifact.Provenance{Tool: from.Tool, Schema: from.Schema, Revision: from.Revision, Environment: from.Environment}
-	for _, file := range slices.Sorted(maps.Keys(from.Sources)) {
-		out.Provenance.Sources = append(out.Provenance.Sources, artifact.Source{File: file, Digest: artifact.Digest(from.Sources[file]).String()})
-	}
+	out.Provenance = from
 	var report diag.Report
 	b, err := artifact.Encode(&out)
 	if errors.Is(err, artifact.ErrTooLarge) {

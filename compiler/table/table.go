@@ -74,17 +74,21 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		a.Models = append(a.Models, out)
 	}
 	prices(p, a)
+	a.Upstreams = slices.Grow(a.Upstreams, len(p.Upstreams))
 	for _, u := range p.Upstreams {
 		a.Upstreams = append(a.Upstreams, artifact.Upstream(u))
 	}
+	a.APIs = slices.Grow(a.APIs, len(p.APIs))
 	for i := range p.APIs {
 		v := &p.APIs[i]
 		a.APIs = append(a.APIs, artifact.API{Name: v.Name, Owner: v.Owner.Index, BasePath: v.BasePath, Hosts: v.Hosts,
 			Upstream: v.Upstream.Index, Title: v.Title, Version: v.Version, Document: artifact.Document{File: v.Document, Digest: v.Digest}})
 	}
+	a.Tenants = slices.Grow(a.Tenants, len(p.Tenants))
 	for _, v := range p.Tenants {
 		a.Tenants = append(a.Tenants, artifact.Tenant(v))
 	}
+	a.Apps = slices.Grow(a.Apps, len(p.Apps))
 	for i := range p.Apps {
 		v := &p.Apps[i]
 		out := artifact.App{Name: v.Name, Tenant: v.Tenant, Limits: v.Limits}
@@ -95,6 +99,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		out.Models = slices.Compact(out.Models)
 		a.Apps = append(a.Apps, out)
 	}
+	a.Keys = slices.Grow(a.Keys, len(p.Keys))
 	for _, k := range p.Keys {
 		a.Keys = append(a.Keys, artifact.Key{Hash: k.Hash, ID: k.ID, App: k.App, Expires: k.Expires})
 	}

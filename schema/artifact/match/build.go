@@ -109,14 +109,18 @@ func Build(patterns []Pattern) (Table, []Conflict) {
 	parsed := make([][]segment, len(patterns))
 	trees := map[string]*tree{"": {root: new(node)}}
 	methods := map[string]bool{}
+	var segs []segment
+	var err error
 	for i, p := range patterns {
 		malformed := func(err error) {
 			conflicts = append(conflicts, Conflict{A: i, B: i, Kind: "malformed", Witness: err.Error()})
 		}
-		segs, err := parseTemplate(p.Path)
+		if i == 0 || p.Path != patterns[i-1].Path { // Operations of one path mostly follow each other.
+			segs, err = parseTemplate(p.Path)
+		}
 		name, wild, hostErr := parseHost(p.Host)
-		if err = cmp.Or(err, hostErr, checkMethod(p.Method)); err != nil {
-			malformed(err)
+		if wrong := cmp.Or(err, hostErr, checkMethod(p.Method)); wrong != nil {
+			malformed(wrong)
 			continue
 		}
 		if methods[p.Method] = true; len(methods) > MaxMethods {
@@ -124,10 +128,11 @@ func Build(patterns []Pattern) (Table, []Conflict) {
 			continue
 		}
 		parsed[i] = segs
-		t := trees[strings.ToLower(p.Host)]
+		host := strings.ToLower(p.Host)
+		t := trees[host]
 		if t == nil {
 			t = &tree{host: name, wild: wild, root: new(node)}
-			trees[strings.ToLower(p.Host)] = t
+			trees[host] = t
 		}
 		n := t.root.at(segs)
 		if k := slices.IndexFunc(n.leaves, func(l leaf) bool { return l.method == p.Method }); k >= 0 {
@@ -427,6 +432,8 @@ func flatten(patterns []Pattern, trees map[string]*tree, methods []string) Table
 	t.Hosts, t.Wildcards = hosts(exact, false), hosts(wild, true)
 
 	t.Nodes = make(Ints, 0, len(order)*nodeWidth)
+	t.Edges = make(Ints, 0, len(order)*hashWidth)
+	t.Leaves = make(Ints, 0, len(patterns)*leafWidth)
 	for _, n := range order {
 		var rec [nodeWidth]uint32
 		rec[nodeStatic] = uint32(len(t.Edges) / hashWidth)

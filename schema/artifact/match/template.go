@@ -140,7 +140,7 @@ func parseTemplate(path string) ([]segment, error) {
 		return nil, fmt.Errorf("the path has more than %d segments", MaxSegments)
 	}
 	segs := make([]segment, 0, len(texts))
-	seen := make(map[string]bool)
+	var seen map[string]bool
 	for i, text := range texts {
 		s, err := parseSegment(text)
 		if err != nil {
@@ -152,6 +152,9 @@ func parseTemplate(path string) ([]segment, error) {
 		for _, name := range s.params {
 			if seen[name] {
 				return nil, fmt.Errorf("the parameter %q stands in the path twice", name)
+			}
+			if seen == nil {
+				seen = map[string]bool{}
 			}
 			seen[name] = true
 		}
