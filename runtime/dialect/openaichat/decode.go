@@ -635,13 +635,13 @@ func stopReason(raw []byte) dialect.StopReason {
 	switch string(raw) {
 	case "", "null", `""`:
 		return ""
-	case `"length"`:
+	case `"length"`, `"model_length"`: // Mistral's word where the model's context is full
 		return dialect.StopLength
 	case `"tool_calls"`, `"function_call"`:
 		return dialect.StopToolCalls
-	case `"content_filter"`:
+	case `"content_filter"`, `"sensitive"`: // Z.ai's word
 		return dialect.StopFilter
-	case `"error"`:
+	case `"error"`, `"network_error"`, `"insufficient_system_resource"`: // Z.ai's and DeepSeek's words
 		return dialect.StopError
 	}
 	return dialect.StopEnd
