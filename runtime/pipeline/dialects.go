@@ -3,6 +3,8 @@ package pipeline
 import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
+	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
@@ -23,6 +25,8 @@ const (
 	openAIModerations
 	cohereRerank
 	anthropicCount
+	cohereChat // served alone, as is the next
+	ollamaChat
 	dialects // how many there are
 )
 
@@ -87,6 +91,8 @@ var spokenDialects = [dialects]spoken{
 	openAIModerations:     task(openAIModerations, media, false, artifact.RouteModerations),
 	cohereRerank:          reranks(),
 	anthropicCount:        counts(),
+	cohereChat:            {id: cohereChat},
+	ollamaChat:            {id: ollamaChat},
 }
 
 var servedDialects = [dialects]served{
@@ -109,6 +115,14 @@ var servedDialects = [dialects]served{
 	openAIModerations:     servedTask(openAIModerations),
 	cohereRerank:          servedTask(cohereRerank),
 	anthropicCount:        servedCounts(),
+	cohereChat: {
+		id: cohereChat, streams: "text/event-stream", encode: cohere.EncodeRequest, decodeError: cohere.DecodeError,
+		decoder: func() dialect.Decoder { return new(cohere.Decoder) },
+	},
+	ollamaChat: {
+		id: ollamaChat, streams: "application/x-ndjson", encode: ollama.EncodeRequest, decodeError: ollama.DecodeError,
+		decoder: func() dialect.Decoder { return new(ollama.Decoder) },
+	},
 }
 
 // byRoute finds the dialect of a route's callers.

@@ -94,6 +94,7 @@ type Row struct {
 	Hottest     float64 // the greatest temperature, 0: 2
 	Required    string  // what "required" is called in tool_choice, "" required
 	CallIDs     int     // length of the ids of calls, letters and digits alone; 0: any id
+	Documents   bool    // a file given as data is a part document_url
 	Rename      map[string]string
 	Fields      []Field
 	// Members are members of messages (and of their parts) that are left out, since the vendor refuses them.
@@ -138,6 +139,18 @@ func (r *Row) ChoiceOf() Choices {
 		return ChooseAny
 	}
 	return r.Choice
+}
+
+// Thinks tells by its name whether a model that is served under the vendor's flag takes an effort. A model that does not
+// would refuse the request, and a caller who asks for thinking in general is better served without it.
+func Thinks(model string) bool {
+	model = strings.ToLower(model)
+	for _, part := range [...]string{"gpt-oss", "gpt-5", "/o1", "/o3", "/o4", "reason", "-r1", "think", "qwen3", "qwq", "grok-3-mini", "grok-4", "deepseek-v3.", "deepseek-v4", "kimi-k2", "kimi-k3", "glm-4.", "glm-5", "magistral", "minimax-m", "claude-", "gemini-2.5", "gemini-3", "sonar-deep", "nemotron", "mistral-medium-3.5", "mistral-small-4"} {
+		if strings.Contains(model, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // Get returns the row of a vendor, nil where there is none. Rows are not to be changed.

@@ -90,7 +90,8 @@ func (a *adapter) refuse(param, why string) {
 // look finds out what has to be known before the first member is written.
 func (a *adapter) look(body []byte) {
 	switch {
-	case !a.row.Developer && bytes.Contains(body, []byte(`"developer"`)),
+	case a.row.Documents && bytes.Contains(body, []byte(`"file"`)),
+		!a.row.Developer && bytes.Contains(body, []byte(`"developer"`)),
 		a.row.Images != vendor.ImagesAny && bytes.Contains(body, []byte(`"image_url"`)),
 		a.row.CallIDs > 0 && (bytes.Contains(body, []byte(`"tool_calls"`)) || bytes.Contains(body, []byte(`"tool_call_id"`))):
 		a.walk = true
@@ -310,6 +311,17 @@ func (a *adapter) parts(at int, raw []byte) {
 		}
 		if string(memberOf(part, "type")) == `"image_url"` {
 			a.image("messages["+strconv.Itoa(at)+"].content["+strconv.Itoa(i)+"].image_url", memberOf(part, "image_url"))
+		}
+		if data := memberOf(memberOf(part, "file"), "file_data"); a.row.Documents && len(data) > 2 && data[0] == '"' && string(memberOf(part, "type")) == `"file"` {
+			a.changed = true
+			a.lit(`{"type":"document_url","document_url":`)
+			a.dst = append(a.dst, data...)
+			if name := memberOf(memberOf(part, "file"), "filename"); len(name) > 2 && name[0] == '"' {
+				a.lit(`,"document_name":`)
+				a.dst = append(a.dst, name...)
+			}
+			a.lit("}")
+			continue
 		}
 		p := jsonscan.Over(part)
 		a.lit("{")

@@ -28,6 +28,7 @@ func TestAdaptedRequests(t *testing.T) {
 		{"the greatest temperature", "moonshot", "moonshot-v1-8k", `{"temperature":1.5,"top_p":0.5}`, `{"temperature":1,"top_p":0.5}`},
 		{"a model with fixed sampling", "moonshot", "kimi-k2.6", `{"temperature":0.5,"top_p":0.5,"model":"kimi-k2.6"}`, `{"model":"kimi-k2.6"}`},
 		{"usage that always comes is not asked for", "perplexity", "sonar", `{"stream":true,"stream_options":{"include_usage":true}}`, `{"stream":true}`},
+		{"Mistral: a file is a document", "mistral", "m", `{"messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,QQ"}}]}]}`, `{"messages":[{"role":"user","content":[{"type":"document_url","document_url":"data:application/pdf;base64,QQ","document_name":"a.pdf"}]}]}`},
 		{"Mistral: names, ids and what it refuses", "mistral", "mistral-large", `{"seed":3,"user":"u","tool_choice":"required","safe_prompt":true,"messages":[{"role":"assistant","prefix":true,"tool_calls":[{"id":"call_abc","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"abcDEF123"}]},{"role":"tool","tool_call_id":"call_abc","content":"x"}]}`,
 			`{"random_seed":3,"tool_choice":"any","safe_prompt":true,"messages":[{"role":"assistant","prefix":true,"tool_calls":[{"id":"<1>","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"abcDEF123"}]},{"role":"tool","tool_call_id":"<1>","content":"x"}]}`},
 	} {

@@ -242,6 +242,9 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 		d.FailWith(emit, &e)
 		return
 	}
+	if !d.started && string(choices) == "[]" && len(d.Text(id)) == 0 && member == "delta" {
+		return // Azure's first chunk, with what its filter found in the prompt, says nothing of the answer
+	}
 	if !d.started {
 		d.started = true
 		d.Emit(emit, dialect.Event{Kind: dialect.Start, ID: d.Text(id), Model: d.Text(model)})
