@@ -28,6 +28,8 @@ var scenarios = []struct {
 	{"api1", "an API with key, limit, metrics and call log, beside nginx with access log, on one core", func(b *bench, s string) error { return b.http(s, 1, true) }},
 	{"api2", "the same with everything on two cores", func(b *bench, s string) error { return b.http(s, 2, true) }},
 	{"chat", "a chat of 2 KB passed through and translated, with everything on, beside nginx with access log", (*bench).chat},
+	{"chat2", "what a chat of 2 KB takes longer through the gateway, at 1,000 a second, everything on two cores", (*bench).chatLatency},
+	{"streams", "5,000 slow streams of chats at a time", (*bench).streams},
 	{"sse", "100 streams with an event each 5 ms", (*bench).sse},
 	{"idle", "idle keep-alive connections", (*bench).hold},
 	{"routes", "64 busy connections with 10,000 routes loaded", (*bench).routes},
@@ -193,7 +195,9 @@ func (b *bench) chat(scenario string) error {
 		}
 		for _, model := range []string{"chat", "translated"} {
 			name := map[string]string{"chat": "gwc", "translated": "gwc translated"}[model]
-			variants = append(variants, variant{&proxy{name, p.port, p.pid}, post("/v1/chat/completions", chatBody(model, false))})
+			variants = append(variants,
+				variant{&proxy{name, p.port, p.pid}, post("/v1/chat/completions", chatBody(model, false))},
+				variant{&proxy{name + ", 20 KB with tools", p.port, p.pid}, post("/v1/chat/completions", toolsBody(model))})
 		}
 	}
 	for round := range b.rounds {
@@ -213,6 +217,101 @@ func (b *bench) chat(scenario string) error {
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// toolsBody is a conversation of about 20 KB: twelve tools, and turns with calls and their results.
+func toolsBody(model string) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, `{"model":%q,"messages":[{"role":"system","content":"You are brief."}`, model)
+	for turn := range 8 {
+		fmt.Fprintf(&s, `,{"role":"user","content":%q},{"role":"assistant","content":null,"tool_calls":[{"id":"call_%02d","type":"function","function":{"name":"tool_%d","arguments":"{\"query\":\"turn %d\",\"limit\":10}"}}]},{"role":"tool","tool_call_id":"call_%02d","content":%q}`,
+			strings.Repeat("abcdefghij ", 40), turn, turn, turn, turn, strings.Repeat(`{"row": 1, "value": "x"} `, 32))
+	}
+	s.WriteString(`,{"role":"user","content":"And now?"}],"tools":[`)
+	for tool := range 12 {
+		if tool > 0 {
+			s.WriteByte(',')
+		}
+		fmt.Fprintf(&s, `{"type":"function","function":{"name":"tool_%d","description":%q,"parameters":{"type":"object","properties":{"query":{"type":"string","description":"What to look for"},"limit":{"type":"integer","minimum":1,"maximum":100},"order":{"type":"string","enum":["asc","desc"]}},"required":["query"],"additionalProperties":false}}}`,
+			tool, strings.Repeat("Looks things up. ", 16))
+	}
+	s.WriteString(`],"temperature":0.7,"max_tokens":256}`)
+	return s.String()
+}
+
+// chatLatency measures what chats take longer through each proxy in an open loop, everything on two cores.
+func (b *bench) chatLatency(scenario string) error {
+	list, up, other, err := b.candidates(2, true)
+	if err != nil {
+		return err
+	}
+	for round := range b.rounds {
+		for _, p := range list {
+			model := "gpt-4o-mini"
+			if p.name == "gwc" {
+				model = "chat"
+			}
+			plan := load.Plan{Request: post("/v1/chat/completions", chatBody(model, false)), Conns: 64, Rate: b.rate / 4, For: b.secs, Warm: b.secs / 6}
+			if err := b.warm(p, other, plan); err != nil {
+				return err
+			}
+			if err := b.latency(scenario, []*proxy{p}, up, other, round, plan); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// streams measures the memory of slow streams: each has an event a second, which is what a slow model does, and all of
+// them are open when it is looked at.
+func (b *bench) streams(scenario string) error {
+	cpus, other := cores(1)
+	n, gap, events := 5000, time.Second, 8
+	if b.short {
+		n, gap, events = 100, 50*time.Millisecond, 20
+	}
+	up, err := b.startUpstream(other, upstream.Options{Gap: gap, Events: events})
+	if err != nil {
+		return err
+	}
+	for _, model := range []string{"chat", "translated"} {
+		p, err := b.startGateway("gwc "+model, cpus, benchRepo(up, true))
+		if err != nil {
+			return err
+		}
+		// What the first streams cost once, in code and pools, is not counted.
+		small := load.Plan{Port: p.port, Request: post("/v1/chat/completions", chatBody(model, true)), Conns: 10, Rate: 100, For: 100 * time.Millisecond, Wait: 2 * gap * time.Duration(events)}
+		if _, err := b.load(other, small); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		_, before := rig.Memory(p.pid)
+		length := gap * time.Duration(events)
+		plan := small
+		plan.Conns, plan.For = n, length/4
+		plan.Rate = float64(n) / plan.For.Seconds()
+		type outcome struct {
+			load.Result
+			error
+		}
+		done := make(chan outcome, 1)
+		go func() {
+			r, err := b.load(other, plan)
+			done <- outcome{r, err}
+		}()
+		time.Sleep(length * 6 / 8) // all have begun, none has ended
+		_, after := rig.Memory(p.pid)
+		o := <-done
+		if o.error != nil {
+			return fmt.Errorf("%s: %w", p.name, o.error)
+		}
+		if o.Done < n*9/10 {
+			return fmt.Errorf("%s: %d of %d streams", p.name, o.Done, n)
+		}
+		b.add(scenario, p.name, "memory per stream", "KB", 0, float64(after-before)/1024/float64(o.Done))
+		b.add(scenario, p.name, "streams", "", 0, float64(o.Done))
 	}
 	return nil
 }

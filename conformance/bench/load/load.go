@@ -25,6 +25,7 @@ type Plan struct {
 	Conns   int
 	Rate    float64       // requests a second in all (open loop); 0: closed loop
 	For     time.Duration // no request is begun after it
+	Wait    time.Duration // for answers after that; at least 5 s
 	Warm    time.Duration // latencies of this time at the beginning are not counted
 }
 
@@ -85,7 +86,7 @@ func Run(p Plan) (Result, error) {
 	var latencies []float64
 	buf := make([]byte, 64<<10)
 	start := time.Now()
-	end, hard := start.Add(p.For), start.Add(p.For+5*time.Second)
+	end, hard := start.Add(p.For), start.Add(p.For+max(p.Wait, 5*time.Second))
 	next, period := start, time.Duration(0)
 	if p.Rate > 0 {
 		period = time.Duration(float64(time.Second) / p.Rate)
