@@ -100,6 +100,8 @@ func decide(a *artifact.Artifact, q *tried) *decision {
 		d.proxy()
 	case kind.Asks():
 		d.chat()
+	case kind.Prompt():
+		d.prompt()
 	case kind == artifact.RouteModels:
 		return d.answer("the list of the app's models: " + orNone(d.models()))
 	case kind == artifact.RouteModel:
@@ -220,11 +222,16 @@ func (d *decision) chat() {
 		d.refuse(http.StatusNotFound, why)
 		return
 	}
-	d.model = &d.a.Models[slices.IndexFunc(d.a.Models, func(m artifact.Model) bool { return m.Name == name })]
+	d.ask(&d.a.Models[slices.IndexFunc(d.a.Models, func(m artifact.Model) bool { return m.Name == name })], head.Stream)
+}
+
+// ask lists the targets of a model.
+func (d *decision) ask(m *artifact.Model, stream bool) {
+	d.model = m
 	for _, t := range d.model.Targets {
 		p := &d.a.Providers[t.Provider]
 		e := endpoint{fmt.Sprintf("%s/%s", p.Name, t.Model), "not called", "it has nothing of the kind"}
-		if target, translated, ok := pipeline.Reach(p, t.Model, d.route.Kind, head.Stream); ok {
+		if target, translated, ok := pipeline.Reach(p, t.Model, d.route.Kind, stream); ok {
 			e.url, e.how = "POST "+p.BaseURL+target, "passed through"
 			if translated {
 				e.how = "translated to " + p.Kind

@@ -210,7 +210,7 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 	section("locks", rows)
 	rows = nil
 	for _, p := range a.Providers {
-		rows = append(rows, []string{p.Name, p.Kind, p.BaseURL, strings.Join(secrets(&p), ", ")})
+		rows = append(rows, []string{p.Name, p.Kind, p.BaseURL, strings.Join(p.Credentials, ", ")})
 	}
 	section("providers", rows)
 	rows = nil
@@ -251,6 +251,22 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 		rows = append(rows, []string{p.Name, p.BasePath + "/", render.Count(routes[i], "route"), "of " + owner, "to " + a.Upstreams[p.Upstream].Name, strings.TrimSpace(p.Title + " " + p.Version)})
 	}
 	section("APIs", rows)
+	rows = nil
+	for _, p := range a.Prompts {
+		owner := "the platform"
+		if p.Owner >= 0 {
+			owner = a.Tenants[p.Owner].Name
+		}
+		for i := range p.Versions {
+			v := &p.Versions[i]
+			output := "text"
+			if v.Output != 0 {
+				output = v.Shape(v.Output)
+			}
+			rows = append(rows, []string{fmt.Sprintf("%s %d", p.Name, v.Number), p.Path, "of " + owner, "asks " + a.Models[v.Model].Name, v.Shape(0) + " -> " + output})
+		}
+	}
+	section("prompts", rows)
 	rows = nil
 	keys := make([][]string, len(a.Apps))
 	for _, k := range a.Keys {
@@ -297,12 +313,4 @@ func orNone(l []string) string {
 		return "none"
 	}
 	return strings.Join(l, ", ")
-}
-
-// secrets are the references by which a provider proves who calls.
-func secrets(p *artifact.Provider) []string {
-	if p.Entra == nil {
-		return p.Credentials
-	}
-	return []string{fmt.Sprintf("Entra ID: %s of %s, %s", p.Entra.ClientID, p.Entra.Tenant, p.Entra.ClientSecret)}
 }

@@ -143,7 +143,7 @@ refused (plan --fail-on, apply, test, prove, an expired waiver); 4 an artifact i
 	root.AddCommand(
 		newInit(s), newFmt(s), newVet(s), newTest(s), newFix(s), newBuild(s), newPlan(s), newInspect(s), newTry(s), newRun(s), newServe(s), newMock(s), newModels(s), newKeys(s),
 		newApply(s), newKeygen(s), newSign(s), newVerify(s), newExplain(s), newRules(s), newWaivers(s), newLSP(s), newVersion(s), newCompletion(s),
-		newWhoCan(s), newProve(s), newNew(s), newImport(s), newUpgrade(s),
+		newWhoCan(s), newProve(s), newNew(s), newPrompt(s), newImport(s), newUpgrade(s),
 	)
 	return root
 }

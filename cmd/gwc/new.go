@@ -29,7 +29,7 @@ type authoring struct {
 	repository
 	owners, models, limits, targets, credentials []string
 	tenant, openapi, basePath, upstream          string
-	kind, baseURL, expires                       string
+	kind, baseURL, expires, path                 string
 	noKey, asJSON                                bool
 }
 
@@ -45,11 +45,11 @@ func newNew(s streams) *cobra.Command {
   gwc new tenant NAME [--owner @team]
   gwc new app TENANT/NAME [--model NAME] [--limit 600/1m] [--expires DAY] [--no-key]     prints the app's key once
   gwc new api NAME --tenant TENANT --upstream NAME|URL [--openapi FILE] [--base-path PATH]
-  gwc new prompt NAME                                                                  not built yet`,
+  gwc new prompt NAME --model NAME [--tenant TENANT] [--path PATH]`,
 		Args: arguments(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			make, ok := map[string]func(*ir.Program, string) (*made, error){
-				"provider": a.provider, "model": a.model, "tenant": a.newTenant, "app": a.app, "api": a.api,
+				"provider": a.provider, "model": a.model, "tenant": a.newTenant, "app": a.app, "api": a.api, "prompt": a.prompt,
 			}[args[0]]
 			if !ok {
 				return a.unknownKind(args[0])
@@ -64,14 +64,15 @@ func newNew(s streams) *cobra.Command {
 	f.StringArrayVar(&a.credentials, "credential", nil, "provider: a `REFERENCE` to its key, env:NAME or file:path (default: env: and its name); may be repeated")
 	f.StringArrayVar(&a.targets, "target", nil, "model: a target, `PROVIDER/MODEL`, in the order in which they are tried; may be repeated")
 	f.StringArrayVar(&a.owners, "owner", nil, "tenant: who reviews its files, `@TEAM`; may be repeated")
-	f.StringArrayVar(&a.models, "model", nil, "app: a `MODEL` that it may ask for; may be repeated")
+	f.StringArrayVar(&a.models, "model", nil, "app: a `MODEL` that it may ask for, may be repeated; prompt: the one that it asks")
 	f.StringArrayVar(&a.limits, "limit", nil, "app: at most so many requests in a window, `N/WINDOW` as in 600/1m; may be repeated")
 	f.StringVar(&a.expires, "expires", "", "app: let its key end with `DAY`, such as 2027-06-30")
 	f.BoolVar(&a.noKey, "no-key", false, "app: make no key")
 	f.BoolVar(&a.asJSON, "json", false, `app: write {"id","key","hash"} as JSON`)
-	f.StringVar(&a.tenant, "tenant", "", "api: the `TENANT` that owns it")
+	f.StringVar(&a.tenant, "tenant", "", "api, prompt: the `TENANT` that owns it")
 	f.StringVar(&a.upstream, "upstream", "", "api: an upstream's name, or the `URL` of a server, for which an upstream is made (default: the document's first server)")
 	f.StringVar(&a.openapi, "openapi", "", "api: copy the document from `FILE` (default: a document with one operation)")
+	f.StringVar(&a.path, "path", "", "prompt: publish it at `PATH` (default: /v1/ and its name)")
 	f.StringVar(&a.basePath, "base-path", "", "api: publish it at `PATH` (default: its name)")
 	return cmd
 }
@@ -88,8 +89,6 @@ type made struct {
 func (a *authoring) unknownKind(kind string) error {
 	kinds := []string{"api", "app", "model", "prompt", "provider", "tenant"}
 	switch near, ok := diag.Nearest(kind, kinds); {
-	case kind == "prompt":
-		return &exit{code: serve.Invalid, err: errors.New("prompts are part of the language but not built yet"), hints: []string{"gwc explain GWC1010 says more"}}
 	case ok:
 		return usage("there is no %q to make; did you mean %q?", kind, near)
 	}
@@ -100,6 +99,7 @@ func (a *authoring) unknownKind(kind string) error {
 var belongs = map[string][]string{
 	"provider": {"kind", "base-url", "credential"}, "model": {"target"}, "tenant": {"owner"},
 	"app": {"model", "limit", "expires", "no-key", "json"}, "api": {"tenant", "upstream", "openapi", "base-path"},
+	"prompt": {"model", "tenant", "path"},
 }
 
 func (a *authoring) run(cmd *cobra.Command, kind, name string, make func(*ir.Program, string) (*made, error), s streams) error {

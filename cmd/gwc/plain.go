@@ -14,6 +14,7 @@ import (
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
+	"github.com/gwc-dev/gwc/schema/artifact/prompt"
 	"github.com/gwc-dev/gwc/schema/catalogue"
 )
 
@@ -82,6 +83,8 @@ func (n namer) plain(v reflect.Value, at string) any {
 		return object{{"patterns", routes}, {"hosts", len(x.Hosts)/4 + len(x.Wildcards)/4}, {"nodes", len(x.Nodes) / 8}, {"text_bytes", len(x.Pool)}}
 	case ir.Ref:
 		return x.Name
+	case prompt.Version:
+		return n.version(&x)
 	case price.Rate:
 		return plainRate(x)
 	case catalogue.Capabilities:
@@ -95,6 +98,9 @@ func (n namer) plain(v reflect.Value, at string) any {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
 			if f.Type.Kind() == reflect.Interface || f.Type.Kind() == reflect.Pointer && v.Field(i).IsNil() {
+				continue
+			}
+			if f.Name == "Prompt" && !ofPrompt(v.Interface()) {
 				continue
 			}
 			o = append(o, member{snake(f.Name), n.plain(v.Field(i), v.Type().Name()+"."+f.Name)})
@@ -116,6 +122,41 @@ func (n namer) plain(v reflect.Value, at string) any {
 	return v.Interface()
 }
 
+// ofPrompt reports whether the field Prompt of a route says something.
+func ofPrompt(v any) bool {
+	switch r := v.(type) {
+	case artifact.Route:
+		return r.Kind.Prompt()
+	case ir.Route:
+		return r.Kind.Prompt()
+	}
+	return true
+}
+
+// version shows a version of a prompt as its author would say it: templates instead of steps, types in one line.
+func (n namer) version(v *prompt.Version) any {
+	o := object{{"number", v.Number}}
+	if name := n["Version.Model"]; name != nil {
+		o = append(o, member{"model", name(v.Model)})
+	}
+	o = append(o, member{"inputs", v.Shape(0)})
+	if v.Output != 0 {
+		o = append(o, member{"output", v.Shape(v.Output)}, member{"on_invalid", v.OnInvalid}, member{"told", append([]int{}, v.Told...)})
+	}
+	messages := []object{}
+	for i := range v.Messages {
+		messages = append(messages, object{{"role", v.Messages[i].Role}, {"text", v.Source(i)}})
+	}
+	o = append(o, member{"messages", messages})
+	if v.Temperature != nil {
+		o = append(o, member{"temperature", *v.Temperature})
+	}
+	if v.TopP != nil {
+		o = append(o, member{"top_p", *v.TopP})
+	}
+	return append(o, member{"max_tokens", v.MaxTokens}, member{"stop", append([]string{}, v.Stop...)}, member{"reasoning", v.Reasoning}, member{"stream", v.Stream})
+}
+
 // snake turns "BaseURL" into "base_url" and "APIs" into "apis".
 func snake(name string) string {
 	name = strings.NewReplacer("APIs", "Apis", "OpenAPI", "Openapi", "URLs", "Urls").Replace(name)
@@ -133,6 +174,12 @@ func snake(name string) string {
 func kindName(k artifact.RouteKind) string {
 	if k == artifact.RouteAPI {
 		return "api"
+	}
+	switch k {
+	case artifact.RoutePrompt:
+		return "prompt"
+	case artifact.RoutePromptDocument:
+		return "prompt_document"
 	}
 	r, _ := k.AI()
 	return r.Name
@@ -157,6 +204,9 @@ func plainArtifact(a *artifact.Artifact) any {
 		"API.Upstream":    named(a.Upstreams, func(u *artifact.Upstream) string { return u.Name }),
 		"App.Tenant":      named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
 		"App.Models":      named(a.Models, func(m *artifact.Model) string { return m.Name }),
+		"App.Prompts":     named(a.Prompts, func(p *prompt.Prompt) string { return p.Name }),
+		"Prompt.Owner":    named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
+		"Version.Model":   named(a.Models, func(m *artifact.Model) string { return m.Name }),
 		"Key.App":         named(a.Apps, app),
 		"Route.API":       named(a.APIs, func(p *artifact.API) string { return p.Name }),
 	}.plain(reflect.ValueOf(*a), "")

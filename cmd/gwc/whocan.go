@@ -188,6 +188,8 @@ func (w *whoCan) through(x reach.Subject, app int) (string, diag.Span) {
 		return "lists the model", at
 	case reach.Open:
 		return "needs no key", at
+	case reach.Called:
+		return "may call the prompt", at
 	}
 	return "any key does", at
 }

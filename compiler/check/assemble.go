@@ -40,7 +40,7 @@ func newConfig() Config {
 	return Config{
 		Providers: map[string]Provider{}, Models: map[string]Model{}, Upstreams: map[string]Upstream{},
 		APIs: map[string]API{}, Catalogue: map[string]Facts{}, Tenants: map[string]Tenant{}, Assertions: map[string]Assertion{}, Locks: map[string]artifact.Lock{},
-		Waivers: map[string]Waiver{},
+		Waivers: map[string]Waiver{}, Prompts: map[string]Prompt{}, Partials: map[string]Partial{},
 	}
 }
 
@@ -60,6 +60,8 @@ func (m *merger) all() {
 	merge(m, "upstreams", c.Upstreams, m.upstream)
 	merge(m, "apis", c.APIs, m.api)
 	merge(m, "tenants", c.Tenants, m.tenant)
+	merge(m, "prompts", c.Prompts, m.prompt)
+	merge(m, "partials", c.Partials, m.partial)
 	merge(m, "assertions", c.Assertions, m.assertion)
 	merge(m, "locks", c.Locks, m.lock)
 	merge(m, "waivers", c.Waivers, m.waiver)
@@ -122,11 +124,6 @@ func (m *merger) provider(n *node, _ string) Provider {
 		Kind:     n.get("kind").str,
 		BaseURL:  strings.TrimRight(n.get("baseURL").str, "/"),
 		Timeouts: timeouts(n.get("timeouts")), Catalogue: n.get("catalogue").str,
-		Vendor: n.get("vendor").str, APIVersion: n.get("apiVersion").str,
-	}
-	if e := n.get("entra"); e.get("tenant").str != "" {
-		p.Entra = &Entra{Tenant: e.get("tenant").str, ClientID: e.get("clientId").str, ClientSecret: e.get("clientSecret").str,
-			Authority: strings.TrimRight(e.get("authority").str, "/"), Scope: e.get("scope").str}
 	}
 	for _, c := range n.get("credentials").elems {
 		if c != nil {
@@ -229,7 +226,7 @@ func (m *merger) tenant(n *node, name string) Tenant {
 		if a == nil {
 			continue
 		}
-		app := App{Models: texts(a.get("models"))}
+		app := App{Models: texts(a.get("models")), Prompts: texts(a.get("prompts"))}
 		var ids []*node
 		for _, k := range a.get("keys").elems {
 			if k == nil {
@@ -249,6 +246,7 @@ func (m *merger) tenant(n *node, name string) Tenant {
 			}
 		}
 		m.repeated(a.get("models").elems, "tenants", name, "apps", appName, "models")
+		m.repeated(a.get("prompts").elems, "tenants", name, "apps", appName, "prompts")
 		m.repeated(ids, "tenants", name, "apps", appName, "keys")
 		out.Apps[appName] = app
 	}

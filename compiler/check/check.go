@@ -244,6 +244,7 @@ func (b *bench) check(src *load.Unit, report diag.Report) *unit {
 		u.broken = true
 		return u
 	}
+	markers(src)
 	w := &walker{bench: b, unit: u}
 	inst, err := b.instance(src)
 	if err != nil {

@@ -21,6 +21,8 @@ type Config struct {
 	Upstreams map[string]Upstream
 	APIs      map[string]API
 	Tenants   map[string]Tenant
+	Prompts   map[string]Prompt
+	Partials  map[string]Partial
 
 	Assertions map[string]Assertion
 	Locks      map[string]artifact.Lock // by path
@@ -66,19 +68,13 @@ type Calls struct {
 
 // Provider is providers.<name>.
 type Provider struct {
-	Kind        string // "openai", "anthropic", …
+	Kind        string // "openai", "anthropic"
 	BaseURL     string // the kind's default where the file names none
 	Credentials []string
 	Headers     map[string]string
 	Timeouts    Timeouts
 	Catalogue   string // the vendor, where the file names it
-	Vendor      string // of kind openai-compatible
-	APIVersion  string // of kind azure-openai
-	Entra       *Entra // of kind azure-openai, nil where the file says none
 }
-
-// Entra is providers.<name>.entra.
-type Entra struct{ Tenant, ClientID, ClientSecret, Authority, Scope string }
 
 // Timeouts are zero where the file says nothing and the schema has no default.
 type Timeouts struct{ Connect, FirstByte, Idle, Total time.Duration }
@@ -149,9 +145,10 @@ type Tenant struct {
 
 // App is tenants.<t>.apps.<name>.
 type App struct {
-	Keys   []Key
-	Models []string
-	Limits []Limit
+	Keys    []Key
+	Models  []string
+	Prompts []string
+	Limits  []Limit
 }
 
 // Key is tenants.<t>.apps.<a>.keys[i]. Expires is in Unix seconds, the end of that day UTC; 0: never.

@@ -342,9 +342,11 @@ var words = map[string]string{
 	"#Admin": `"admin"`, "#Signatures": `"signatures"`, "#Calls": `"calls"`, "#Retry": `"retry"`, "#Policies": `"policies"`, "#Lifecycle": `"lifecycle"`,
 	"#Expectation": `"expect"`, "#ExpectedAnswer": `"answer"`, "#ExpectedCall": `"calls"`, "#ExpectedRecord": `"record"`,
 	"#Request": `"request"`, "#Timeouts": `"timeouts"`, "#ProviderTimeouts": `"timeouts"`, "#UpstreamTimeouts": `"timeouts"`,
-	"#OpenAIProvider": "provider", "#CompatibleProvider": "provider", "#AzureProvider": "provider", "#AnthropicProvider": "provider",
-	"#MistralProvider": "provider", "#CohereProvider": "provider", "#OllamaProvider": "provider", "#Entra": `"entra"`, "#Name": "name", "#ModelName": "model name",
-	"#HostPattern":    "host",
+	"#OpenAIProvider": "provider", "#AnthropicProvider": "provider", "#Name": "name", "#ModelName": "model name",
+	"#HostPattern": "host",
+	"#PromptPath":  "path", "#InputName": "name", "#VersionNumber": "version number",
+	"#PromptVersion": "version", "#PromptContent": "prompt", "#PromptParameters": `"parameters"`, "#PromptMessage": "message",
+	"#PromptExample": "example", "#PromptType": "type", "#Partial": "partial",
 	"#ReachAssertion": "assertion", "#AuthAssertion": "assertion", "#IsolationAssertion": "assertion", "#LimitAssertion": "assertion",
 	"#SpendAssertion": "assertion", "#ExpiryAssertion": "assertion", "#TargetsAssertion": "assertion", "#TimeoutAssertion": "assertion",
 }
@@ -369,6 +371,9 @@ func expected(t *language.Type, f *language.Field) string {
 	case language.Enum:
 		return oneOf(t.Values)
 	case language.Any:
+		if t.Is == "number" {
+			return "a number"
+		}
 		return "a value"
 	case language.Bool:
 		return "true or false"

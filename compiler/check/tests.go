@@ -111,6 +111,9 @@ func (w *walker) misplaced(label string, v cue.Value) bool {
 
 // free checks a value that may be anything.
 func (w *walker) free(v cue.Value, t *language.Type) *node {
+	if t.Is == "number" {
+		return w.number(v, t)
+	}
 	if t.Is != "json" {
 		return &node{} // An expectation: it is taken as a whole, see expects.
 	}

@@ -102,6 +102,7 @@ func (c *comparison) apps() {
 				c.add(ch)
 			}
 		}
+		c.listed(base, name, x[i].app, y[j].app)
 		c.limits(base, name, x[i].app.Limits, y[j].app.Limits)
 	})
 }

@@ -185,6 +185,8 @@ func (v *View) Decide(q Request) Decision {
 		v.proxy(r, q, &d)
 	case r.Kind.Asks():
 		v.chat(app, q.Model, &d)
+	case r.Kind.Prompt():
+		v.prompt(app, r, &d)
 	case r.Kind == artifact.RouteModels:
 		d.Status, d.Why = http.StatusOK, "the list of the app's models"
 	case r.Kind == artifact.RouteModel:
@@ -224,7 +226,27 @@ func (v *View) chat(app int, model string, d *Decision) {
 		d.Status, d.Why = http.StatusNotFound, "the app has no such model"
 		return
 	}
-	m := &v.a.Models[v.models[model]]
+	v.ask(&v.a.Models[v.models[model]], d)
+}
+
+// prompt decides a call of a prompt, or of its document, that names no version.
+func (v *View) prompt(app int, r *artifact.Route, d *Decision) {
+	p := &v.a.Prompts[r.Prompt]
+	switch {
+	case app < 0 || !v.a.MayPrompt(&v.a.Apps[app], r.Prompt):
+		d.Status, d.Why = http.StatusForbidden, "the app may not call the prompt"
+	case r.Kind == artifact.RoutePromptDocument:
+		d.Status, d.Why = http.StatusOK, "the prompt's OpenAPI document"
+	default:
+		d.Terms = append(d.Terms, served(p))
+		if q := p.Get(p.Default); q != nil && q.Model >= 0 && q.Model < len(v.a.Models) {
+			v.ask(&v.a.Models[q.Model], d)
+		}
+	}
+}
+
+// ask adds the targets of a model.
+func (v *View) ask(m *artifact.Model, d *Decision) {
 	for _, t := range m.Targets {
 		p := &v.a.Providers[t.Provider]
 		d.To = append(d.To, fmt.Sprintf("%s/%s (%s at %s)", p.Name, t.Model, p.Kind, p.BaseURL))

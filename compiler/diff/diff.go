@@ -113,6 +113,7 @@ func Compare(base, target Side) []Change {
 	c.providers()
 	c.models()
 	c.upstreams()
+	c.prompts()
 	c.apis()
 	c.documents(base.Files, target.Files)
 	c.tenants()

@@ -287,7 +287,7 @@ func TestEachKind(t *testing.T) {
 		}
 		verify(t, x, y, list)
 	}
-	for _, e := range edits {
+	for _, e := range slices.Concat(edits, promptEdits) {
 		t.Run(e.name, func(t *testing.T) {
 			target := build(t, apply(t, e))
 			check(t, base, target, e.want, e.noWitness)
@@ -397,7 +397,7 @@ func dump(list []diff.Change) string {
 func TestGolden(t *testing.T) {
 	base := build(t, repository)
 	var b strings.Builder
-	for _, e := range edits {
+	for _, e := range slices.Concat(edits, promptEdits) {
 		target := build(t, apply(t, e))
 		fmt.Fprintf(&b, "# %s\n%s\n# %s, undone\n%s\n", e.name, dump(diff.Compare(base, target)), e.name, dump(diff.Compare(target, base)))
 	}

@@ -124,6 +124,26 @@ const (
 	APITitle       Kind = "api-title"
 	APIVersion     Kind = "api-version"
 
+	PromptAdded          Kind = "prompt-added"
+	PromptRemoved        Kind = "prompt-removed"
+	PromptPath           Kind = "prompt-path"
+	PromptOwner          Kind = "prompt-owner"
+	PromptVisibility     Kind = "prompt-visibility"
+	PromptDescription    Kind = "prompt-description"
+	PromptServed         Kind = "prompt-served"
+	PromptVersionAdded   Kind = "prompt-version-added"
+	PromptVersionRemoved Kind = "prompt-version-removed"
+	PromptInputs         Kind = "prompt-inputs"
+	PromptInputsWider    Kind = "prompt-inputs-wider"
+	PromptOutput         Kind = "prompt-output"
+	PromptOutputMore     Kind = "prompt-output-more"
+	PromptModel          Kind = "prompt-model"
+	PromptParameters     Kind = "prompt-parameters"
+	PromptOnInvalid      Kind = "prompt-on-invalid"
+	PromptStreamOn       Kind = "prompt-stream-on"
+	PromptStreamOff      Kind = "prompt-stream-off"
+	PromptText           Kind = "prompt-text"
+
 	RouteAdded     Kind = "route-added"
 	RouteOpen      Kind = "route-added-open"
 	RouteTakes     Kind = "route-takes-requests"
@@ -152,22 +172,24 @@ const (
 	TenantRemoved Kind = "tenant-removed"
 	TenantOwners  Kind = "tenant-owners"
 
-	AppAdded     Kind = "app-added"
-	AppRemoved   Kind = "app-removed"
-	AppIdle      Kind = "app-without-key"
-	ModelGranted Kind = "model-granted"
-	ModelRevoked Kind = "model-revoked"
-	LimitAdded   Kind = "limit-added"
-	LimitRemoved Kind = "limit-removed"
-	LimitRaised  Kind = "limit-raised"
-	LimitLowered Kind = "limit-lowered"
-	LimitRepeats Kind = "limit-repeated"
-	KeyAdded     Kind = "key-added"
-	KeyRemoved   Kind = "key-removed"
-	KeyMoved     Kind = "key-moved"
-	KeyRenamed   Kind = "key-renamed"
-	KeyLonger    Kind = "key-expiry-later"
-	KeyShorter   Kind = "key-expiry-earlier"
+	AppAdded      Kind = "app-added"
+	AppRemoved    Kind = "app-removed"
+	AppIdle       Kind = "app-without-key"
+	ModelGranted  Kind = "model-granted"
+	ModelRevoked  Kind = "model-revoked"
+	PromptGranted Kind = "prompt-granted"
+	PromptRevoked Kind = "prompt-revoked"
+	LimitAdded    Kind = "limit-added"
+	LimitRemoved  Kind = "limit-removed"
+	LimitRaised   Kind = "limit-raised"
+	LimitLowered  Kind = "limit-lowered"
+	LimitRepeats  Kind = "limit-repeated"
+	KeyAdded      Kind = "key-added"
+	KeyRemoved    Kind = "key-removed"
+	KeyMoved      Kind = "key-moved"
+	KeyRenamed    Kind = "key-renamed"
+	KeyLonger     Kind = "key-expiry-later"
+	KeyShorter    Kind = "key-expiry-earlier"
 )
 
 // Rule is what is known of a kind whatever the values are.
@@ -248,6 +270,26 @@ var rules = []Rule{
 	{APITitle, Neutral, Level, false, "readers see another title"},
 	{APIVersion, Neutral, Level, false, "readers see another version"},
 
+	{PromptAdded, Security, Grant, false, "the apps of its tenant may call it, whatever models they list"},
+	{PromptRemoved, Breaking, Revoke, false, "whoever calls it is refused"},
+	{PromptPath, Breaking, Level, false, "requests at the old path are refused"},
+	{PromptOwner, Security, Level, false, "another team answers for it, and its apps may call it"},
+	{PromptVisibility, Security, Level, false, "other tenants' apps may list it, or may no longer"},
+	{PromptDescription, Neutral, Level, false, "readers and models see another description"},
+	{PromptServed, Behaviour, Level, false, "requests that name no version, or an alias, get another one"},
+	{PromptVersionAdded, Neutral, Level, false, "whoever asks for it gets it; who gets it otherwise is said apart"},
+	{PromptVersionRemoved, Breaking, Revoke, false, "whoever asks for it is refused"},
+	{PromptInputs, Breaking, Level, false, "requests that were right may be refused"},
+	{PromptInputsWider, Neutral, Level, false, "every request that was right still is"},
+	{PromptOutput, Breaking, Level, false, "callers get what they may not be able to read"},
+	{PromptOutputMore, Neutral, Level, false, "callers get what they got, and perhaps more"},
+	{PromptModel, Behaviour, Level, false, "another model answers, at its own price"},
+	{PromptParameters, Behaviour, Level, false, "the model answers otherwise"},
+	{PromptOnInvalid, Behaviour, Level, false, "an answer that does not fit is refused, or asked for once more"},
+	{PromptStreamOn, Neutral, Level, false, "callers may have the answer as a stream"},
+	{PromptStreamOff, Breaking, Revoke, false, "callers that accept nothing but a stream are refused"},
+	{PromptText, Behaviour, Level, false, "the model is told something else"},
+
 	{RouteAdded, Neutral, Level, false, "requests that were refused are served"},
 	{RouteOpen, Security, Loosened, false, "requests without a key reach an upstream"},
 	{RouteTakes, Behaviour, Level, false, "it takes requests that another operation served"},
@@ -281,6 +323,8 @@ var rules = []Rule{
 	{AppIdle, Neutral, Level, false, "an app without a key comes or goes; it could not call"},
 	{ModelGranted, Security, Grant, false, "an app may ask for a model that it could not"},
 	{ModelRevoked, Breaking, Revoke, false, "an app is refused a model that it had"},
+	{PromptGranted, Security, Grant, false, "an app may call a prompt that it could not"},
+	{PromptRevoked, Breaking, Revoke, false, "an app is refused a prompt that it had"},
 	{LimitAdded, Behaviour, Tightened, false, "more requests can be refused"},
 	{LimitRemoved, Cost, Loosened, false, "nothing bounds these requests any more"},
 	{LimitRaised, Cost, Loosened, false, "more requests are let through"},

@@ -12,6 +12,7 @@ import (
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
+	"github.com/gwc-dev/gwc/schema/artifact/prompt"
 )
 
 // unsaid are the fields that may differ without a change, with the reason. A field that is added to the artifact is in
@@ -31,6 +32,8 @@ var unsaid = map[string]string{
 	"Apps[].Tenant":               "an index; see TestEachKind for tenants that go",
 	"Routes[].API":                "an index; see TestEachKind for operations of other APIs",
 	"Routes[].Kind":               "a route of another kind has another id",
+	"Routes[].Prompt":             "an index; what it leads to is compared",
+	"Prompts[].Versions[].Told":   "it follows from what the targets can do",
 	"Models[].Targets[].Provider": "an index; the name behind it is compared as part of the target",
 }
 
@@ -38,7 +41,6 @@ var unsaid = map[string]string{
 var other = map[string]any{
 	"Gateway.Listeners[].Engine":  "std",
 	"Providers[].Kind":            "anthropic",
-	"Providers[].Vendor":          "groq",
 	"Models[].Retry.On[]":         "timeout",
 	"Locks[].Kind":                "text",
 	"Routes[].Method":             "PUT",
@@ -54,6 +56,10 @@ var other = map[string]any{
 	"Providers[].BaseURL":         "https://elsewhere.example",
 	"Prices[].Rates[].Service":    "batch",
 	"Prices[].Rates[].Kind":       price.Image,
+	"Apps[].Prompts[]":            1,
+	"Prompts[].Owner":             1,
+	"Prompts[].Path":              "/v1/elsewhere",
+	"Prompts[].Versions[].Model":  1,
 }
 
 // everything is an artifact in which each list has something and each field is set.
@@ -65,8 +71,7 @@ func everything(t *testing.T) *artifact.Artifact {
 			Admin:     "127.0.0.1:2", Calls: artifact.Calls{Dir: "calls", Flush: time.Second, MaxBytes: 1},
 			Signatures: &artifact.Signing{Keys: []artifact.SigningKey{{Name: "ci", Key: [32]byte{1}}, {Name: "lead", Key: [32]byte{2}}}, Need: 1},
 		},
-		Providers: []artifact.Provider{{Name: "p", Kind: "openai", BaseURL: "https://p.example/v1", Credentials: []string{"env:P"}, Headers: []artifact.Header{{Name: "x-h", Value: "v"}}, Timeouts: to,
-			Vendor: "vllm", APIVersion: "v1", Entra: &artifact.Entra{Tenant: "t", ClientID: "c", ClientSecret: "env:S", Authority: "https://login.example", Scope: "s"}}},
+		Providers: []artifact.Provider{{Name: "p", Kind: "openai", BaseURL: "https://p.example/v1", Credentials: []string{"env:P"}, Headers: []artifact.Header{{Name: "x-h", Value: "v"}}, Timeouts: to}},
 		Models: []artifact.Model{
 			{Name: "m", Strategy: "priority", Targets: []artifact.Target{{Provider: 0, Model: "u", Price: 1}}, Retry: artifact.Retry{Attempts: 2, On: []string{"429"}}, Timeouts: to, MaxTokens: 9, Capabilities: []string{"tools"}},
 			{Name: "n", Strategy: "priority", Targets: []artifact.Target{{Provider: 0, Model: "v", Price: 1}}, Retry: artifact.Retry{Attempts: 1, On: []string{"429"}}, Timeouts: to, MaxTokens: 9, Capabilities: []string{"tools"}},
@@ -74,7 +79,8 @@ func everything(t *testing.T) *artifact.Artifact {
 		Upstreams: []artifact.Upstream{{Name: "u", Endpoints: []artifact.Endpoint{{URL: "http://10.0.0.1", Weight: 1}}, Timeouts: to}, {Name: "w", Endpoints: []artifact.Endpoint{{URL: "http://10.0.0.2", Weight: 1}}, Timeouts: to}},
 		APIs:      []artifact.API{{Name: "orders", Owner: 0, BasePath: "/orders/v2", Hosts: []string{"a.example"}, Upstream: 0, Title: "T", Version: "1", Document: artifact.Document{File: "o.yaml", Digest: [32]byte{1}}}},
 		Tenants:   []artifact.Tenant{{Name: "acme", Owners: []string{"@a"}}, {Name: "shop", Owners: []string{"@s"}}},
-		Apps:      []artifact.App{{Name: "web", Tenant: 0, Models: []int{0}, Limits: []artifact.Limit{{Requests: 1, Per: time.Second}}}},
+		Apps:      []artifact.App{{Name: "web", Tenant: 0, Models: []int{0}, Limits: []artifact.Limit{{Requests: 1, Per: time.Second}}, Prompts: []int{0}}},
+		Prompts:   prompts(),
 		Keys:      []artifact.Key{{Hash: [32]byte{1}, ID: "k", App: 0, Expires: 1_900_000_000}},
 		Prices:    []price.Price{price.Price{Source: "s", Date: "2026-01-01", Rates: []price.Rate{{Kind: price.Input, Above: 5, Femto: 7, Service: "flex"}}}.Identify()},
 		Routes: []artifact.Route{{ID: "orders.get", Kind: artifact.RouteAPI, Host: "a.example", Method: "GET", Path: "/orders/v2/orders/{id}", API: 0, Operation: "get", Auth: "key", Timeout: time.Second, Origin: artifact.Origin{File: "o.yaml", Line: 1}},
@@ -84,6 +90,27 @@ func everything(t *testing.T) *artifact.Artifact {
 	}
 	table(t, a)
 	return a
+}
+
+// prompts are two, of which the first has each thing that a prompt may have.
+func prompts() []prompt.Prompt {
+	n, f := int64(2), 0.5
+	types := []prompt.Type{
+		{Kind: prompt.Object, Description: "d", Fields: []prompt.Field{{Name: "list", Type: 2, Required: true, Default: "[]"}, {Name: "n", Type: 4, Default: "1"}}},
+		{Kind: prompt.Object, Fields: []prompt.Field{{Name: "label", Type: 3, Required: true}}},
+		{Kind: prompt.Array, Items: 3, Least: &n, Most: &n},
+		{Kind: prompt.String, Pattern: "x", Values: []string{"a", "b"}},
+		{Kind: prompt.Number, Low: &f, High: &f},
+	}
+	// What only the first type has is compared there, whatever its kind.
+	types[0].Least, types[0].Most, types[0].Low, types[0].High, types[0].Pattern, types[0].Values, types[0].Items = &n, &n, &f, &f, "y", []string{"c", "d"}, 2
+	v := prompt.Version{Number: 1, Types: types, Output: 1, Temperature: &f, TopP: &f, MaxTokens: 1, Stop: []string{"s", "t"}, Reasoning: "low", Stream: true, OnInvalid: "repair", Told: []int{0},
+		Messages: []prompt.Message{{Role: "user", Ops: []prompt.Op{{Code: prompt.Print, Path: []int{1, 0}, Text: "t"}, {Code: prompt.Text, Text: "x"}}, Images: [][]int{{0, 1}, {1}}}}}
+	return []prompt.Prompt{
+		{Name: "p", Owner: 0, Path: "/v1/p", Visibility: "team", Description: "d", Versions: []prompt.Version{v}, Aliases: []prompt.Alias{{Name: "latest", Number: 1}},
+			Default: 1, Split: []prompt.Share{{Number: 1, Weight: 1}}, SplitBy: "app"},
+		{Name: "q", Owner: 0, Path: "/v1/q", Visibility: "team", Versions: []prompt.Version{{Number: 1, Types: types[:1], Messages: v.Messages}}, Default: 1},
+	}
 }
 
 // table makes the routing table of an artifact's routes.
@@ -175,6 +202,8 @@ func mutations(t *testing.T, v reflect.Value, path string, at func(reflect.Value
 		add("another text", func(v reflect.Value) { v.SetString(v.String() + "2") })
 	case reflect.Int, reflect.Int64:
 		add("one more", func(v reflect.Value) { v.SetInt(v.Int() + 1) })
+	case reflect.Float64:
+		add("one more", func(v reflect.Value) { v.SetFloat(v.Float() + 1) })
 	case reflect.Bool:
 		add("the other", func(v reflect.Value) { v.SetBool(!v.Bool()) })
 	case reflect.Uint8, reflect.Uint64:

@@ -55,6 +55,9 @@ func (v *View) operations() []*operation {
 	var list []*operation
 	for i := range v.a.Routes {
 		r := &v.a.Routes[i]
+		if r.Kind.Prompt() {
+			continue // said of the prompts
+		}
 		n, err := match.Normal(match.Pattern{Host: r.Host, Method: r.Method, Path: r.Path})
 		if err != nil {
 			panic("diff: an artifact that was not validated: " + err.Error())

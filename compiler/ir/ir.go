@@ -28,6 +28,8 @@ type Program struct {
 	Upstreams []Upstream
 	APIs      []API
 	Tenants   []Tenant
+	Prompts   []Prompt
+	Partials  []Partial
 	Apps      []App   // by tenant, then name
 	Keys      []Key   // by app, then the file's order
 	Routes    []Route // those of models first, then by API, then the document's order, then host
@@ -101,9 +103,6 @@ type Provider struct {
 	Headers     []artifact.Header // sorted by name
 	Timeouts    artifact.Timeouts
 	Catalogue   string // the catalogue's name of the vendor, where the files say it
-	Vendor      string // of kind openai-compatible; package vendor has its row, or link has reported it
-	APIVersion  string // of kind azure-openai
-	Entra       *artifact.Entra
 }
 
 // Model is a name that callers ask for. GivenAttempts tells whether the files say how many attempts there are.
@@ -161,7 +160,9 @@ type App struct {
 	Name   string
 	Tenant int
 	Models []Ref
-	Limits []artifact.Limit
+	// Prompts are those that it lists; those of its own tenant it may call without.
+	Prompts []Ref
+	Limits  []artifact.Limit
 }
 
 // Key is an app's key. App indexes Program.Apps; At is its place in the app's list.
@@ -173,7 +174,8 @@ type Key struct {
 	Expires int64
 }
 
-// Route is one operation on one host. API indexes Program.APIs and is -1 for routes of models.
+// Route is one operation on one host. API indexes Program.APIs and is -1 for routes of models and prompts; Prompt is the
+// index into Program.Prompts, for routes of prompts alone.
 type Route struct {
 	ID        string // "petstore.listPets", "ai.chat"
 	Kind      artifact.RouteKind
@@ -181,6 +183,7 @@ type Route struct {
 	Method    string
 	Path      string // base path and the document's template
 	API       int
+	Prompt    int
 	Operation string
 	Auth      string
 	Timeout   time.Duration

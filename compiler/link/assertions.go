@@ -60,8 +60,11 @@ func namesOf(p *ir.Program) *defined {
 	}
 	for i := range p.Routes {
 		api := "ai"
-		if r := &p.Routes[i]; r.API >= 0 {
+		switch r := &p.Routes[i]; {
+		case r.API >= 0:
 			api = p.APIs[r.API].Name
+		case r.Kind.Prompt():
+			api = "prompt"
 		}
 		op := p.Routes[i].ID[len(api)+1:]
 		if !slices.Contains(d.operations[api][max(0, len(d.operations[api])-1):], op) { // one route for each host
@@ -70,6 +73,12 @@ func namesOf(p *ir.Program) *defined {
 	}
 	if len(p.Models) > 0 {
 		d.apis = append(d.apis, "ai")
+	}
+	if len(p.Prompts) > 0 {
+		d.apis = append(d.apis, "prompt")
+	}
+	if p.Withheld.Some("prompts") {
+		d.apis, d.unread["prompt"] = append(d.apis, "prompt"), true
 	}
 	for i := range p.Apps {
 		t := p.Tenants[p.Apps[i].Tenant].Name

@@ -48,6 +48,7 @@ func Link(p *ir.Program) (*ir.Program, diag.Report) {
 	l.catalogue()
 	l.upstreams()
 	l.apps()
+	l.prompts()
 	l.keys()
 	l.addresses()
 	l.signatures()
@@ -146,9 +147,6 @@ func (l *linker) providers() {
 		}
 	}
 	l.p.Models = models
-	for i := range l.p.Providers {
-		l.peculiar(&l.p.Providers[i])
-	}
 }
 
 func (l *linker) upstreams() {
@@ -180,6 +178,12 @@ func (l *linker) upstreams() {
 			l.report.Add(diag.Diagnostic{Code: codeReserved, Severity: diag.Error, Path: []string{"apis", "ai"},
 				Summary: `API "ai" has a reserved name`, Primary: diag.Label{Span: l.p.Places.Key("apis", "ai")},
 				Notes: []string{`routes are called "api.operation" in logs and metrics, and "ai." begins those of the models' own paths`},
+				Help:  []string{"give the API another name"}})
+		}
+		if a.Name == "prompt" {
+			l.report.Add(diag.Diagnostic{Code: codeReserved, Severity: diag.Error, Path: []string{"apis", "prompt"},
+				Summary: `API "prompt" has a reserved name`, Primary: diag.Label{Span: l.p.Places.Key("apis", "prompt")},
+				Notes: []string{`routes are called "api.operation" in logs and metrics, and "prompt." begins those of prompts`},
 				Help:  []string{"give the API another name"}})
 		}
 	}
@@ -429,7 +433,7 @@ func (l *linker) basePath(a *ir.API) diag.Span {
 
 func (l *linker) unused() {
 	warn := func(kind, name, why string) {
-		users := map[string][]string{"provider": {"models"}, "upstream": {"apis"}, "model": {"tenants", "apps"}}
+		users := map[string][]string{"provider": {"models"}, "upstream": {"apis"}, "model": {"tenants", "apps", "prompts"}}
 		if l.missing[kind] || l.missing["model"] && kind == "provider" || l.p.Withheld.Some(users[kind]...) {
 			return // perhaps this is what an unknown name was to be, or what such a thing would use
 		}

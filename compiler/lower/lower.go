@@ -17,7 +17,6 @@ import (
 	"github.com/gwc-dev/gwc/compiler/openapi"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
-	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 const codeOperation diag.Code = "GWC2005" // settings for an operation that the document lacks
@@ -37,6 +36,7 @@ func Lower(c *check.Config, docs *openapi.Documents) (*ir.Program, diag.Report) 
 	l.catalogue()
 	l.upstreams()
 	l.tenants()
+	l.prompts()
 	l.apis()
 	l.assertions()
 	return l.p, l.report
@@ -75,11 +75,7 @@ func (l *lowerer) providers() {
 	for _, name := range sorted(l.c.Providers) {
 		in := l.c.Providers[name]
 		out := ir.Provider{Name: name, Kind: in.Kind, BaseURL: strings.TrimRight(in.BaseURL, "/"),
-			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts), Catalogue: in.Catalogue,
-			Vendor: in.Vendor, APIVersion: in.APIVersion, Entra: (*artifact.Entra)(in.Entra)}
-		if row := vendor.Get(in.Vendor); out.BaseURL == "" && row != nil {
-			out.BaseURL = row.BaseURL
-		}
+			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts), Catalogue: in.Catalogue}
 		for _, h := range sorted(in.Headers) {
 			out.Headers = append(out.Headers, artifact.Header{Name: h, Value: in.Headers[h]})
 		}
@@ -129,6 +125,9 @@ func (l *lowerer) tenants() {
 			out := ir.App{Name: name, Tenant: ti}
 			for _, m := range app.Models {
 				out.Models = append(out.Models, ir.To(m))
+			}
+			for _, q := range app.Prompts {
+				out.Prompts = append(out.Prompts, ir.To(q))
 			}
 			for _, lim := range app.Limits {
 				out.Limits = append(out.Limits, artifact.Limit(lim))

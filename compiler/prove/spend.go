@@ -121,22 +121,19 @@ func (s *search) worst(acc account) use {
 		u.requests = add(u.requests, n)
 		tokens, charge := new(big.Int), new(big.Int) // of one request
 		model := -1
-		for _, ref := range a.Models {
-			if ref.Index < 0 {
-				continue
-			}
-			c := s.dearest(&s.p.Models[ref.Index])
+		for _, ask := range s.asks(app) {
+			c := s.dearest(&s.p.Models[ask.model], ask.again)
 			if c.noTokens != "" && u.noTokens == "" {
-				u.noTokens, u.app, u.model = c.noTokens, app, ref.Index
+				u.noTokens, u.app, u.model = c.noTokens, app, ask.model
 			}
 			if c.noCharge != "" && u.noCharge == "" {
-				u.noCharge, u.app, u.model = c.noCharge, app, ref.Index
+				u.noCharge, u.app, u.model = c.noCharge, app, ask.model
 			}
 			if c.tokens.Cmp(tokens) > 0 {
 				tokens = c.tokens
 			}
 			if c.femto.Cmp(charge) > 0 || model < 0 {
-				charge, model = c.femto, ref.Index
+				charge, model = c.femto, ask.model
 			}
 		}
 		times := big.NewInt(n)
@@ -150,15 +147,47 @@ func (s *search) worst(acc account) use {
 	return u
 }
 
+// ask is a model that an app may have asked, by itself or by a prompt, which may ask for an answer again.
+type ask struct {
+	model int
+	again int // calls beside those that the model's retry allows
+}
+
+// asks returns the models that an app lists, and those of the prompts that it may call.
+func (s *search) asks(app int) (list []ask) {
+	for _, ref := range s.p.Apps[app].Models {
+		if ref.Index >= 0 {
+			list = append(list, ask{model: ref.Index})
+		}
+	}
+	for i := range s.p.Prompts {
+		if !s.p.MayCall(app, i) {
+			continue
+		}
+		for j := range s.p.Prompts[i].Versions {
+			v := &s.p.Prompts[i].Versions[j]
+			if v.Model.Index < 0 {
+				continue
+			}
+			x := ask{model: v.Model.Index}
+			if v.Content.OnInvalid == "repair" {
+				x.again = 1
+			}
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
 // dearest returns what one request for a model may use: all attempts together, because a provider may charge for one
 // whose answer never came.
-func (s *search) dearest(m *ir.Model) use {
+func (s *search) dearest(m *ir.Model, again int) use {
 	u := use{tokens: new(big.Int), femto: new(big.Int)}
 	attempts := max(1, m.Retry.Attempts)
 	if len(m.Retry.On) == 0 {
 		attempts = 1
 	}
-	for i := range attempts {
+	for i := range attempts + again {
 		t := &m.Targets[i%len(m.Targets)]
 		name := t.Provider.Name + "/" + t.Model
 		e := t.Known.Entry

@@ -116,6 +116,10 @@ var references = []struct {
 	{"apis.*.openapi", false, Documents},
 	{"apis.*.operations.*", true, Operations},
 	{"tenants.*.apps.*.models.*", false, "models"},
+	{"tenants.*.apps.*.prompts.*", false, "prompts"},
+	{"prompts.*.model", false, "models"},
+	{"prompts.*.versions.*.model", false, "models"},
+	{"prompts.*.owner", false, "tenants"},
 	{"assertions.*.among.*", false, "providers"},
 	{"locks.*.except.*", false, "tenants"},
 	{"tests.*.providers.*", true, "providers"},
@@ -164,7 +168,7 @@ func Defines(path []string) (Space, string, bool) {
 		return "", "", false
 	}
 	switch path[0] {
-	case "providers", "models", "upstreams", "apis", "tenants":
+	case "providers", "models", "upstreams", "apis", "tenants", "prompts":
 		return Space(path[0]), path[1], true
 	}
 	return "", "", false

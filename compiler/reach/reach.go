@@ -33,9 +33,10 @@ type By string
 
 // The ways.
 const (
-	Listed By = "models" // the app lists the model
-	Keyed  By = "key"    // any key does
-	Open   By = "none"   // no key is needed
+	Listed By = "models"  // the app lists the model
+	Keyed  By = "key"     // any key does
+	Open   By = "none"    // no key is needed
+	Called By = "prompts" // the app may call the prompt: it is its tenant's own, or the app lists it
 )
 
 // Everyone stands for an app where no key is needed.
@@ -47,6 +48,7 @@ type Map struct {
 	operations []Subject
 	listed     [][]int // the apps that list a model, in order
 	all        []int   // every app
+	called     [][]int // the apps that may call a prompt, in order
 	keys       [][]int // of an app, indices into Program.Keys
 }
 
@@ -69,6 +71,15 @@ func New(p *ir.Program) *Map {
 				m.listed[ref.Index] = append(m.listed[ref.Index], i)
 			}
 		}
+	}
+	for i := range p.Prompts {
+		var apps []int
+		for app := range p.Apps {
+			if p.MayCall(app, i) {
+				apps = append(apps, app)
+			}
+		}
+		m.called = append(m.called, apps)
 	}
 	for i := range p.Keys {
 		m.keys[p.Keys[i].App] = append(m.keys[p.Keys[i].App], i)
@@ -109,6 +120,9 @@ func (m *Map) Route(i int) Subject {
 func (m *Map) operation(s Subject) (api, operation string) {
 	r := &m.p.Routes[s.Routes[0]]
 	api = "ai"
+	if r.Kind.Prompt() {
+		api = "prompt"
+	}
 	if r.API >= 0 {
 		api = m.p.APIs[r.API].Name
 	}
@@ -145,6 +159,8 @@ func (m *Map) By(s Subject) By {
 	switch {
 	case s.Model >= 0:
 		return Listed
+	case m.Kind(s).Prompt():
+		return Called
 	case m.Auth(s) == "none":
 		return Open
 	}
@@ -156,6 +172,9 @@ func (m *Map) By(s Subject) By {
 func (m *Map) Apps(s Subject) []int {
 	if s.Model >= 0 {
 		return m.listed[s.Model]
+	}
+	if m.Kind(s).Prompt() {
+		return m.called[m.p.Routes[s.Routes[0]].Prompt]
 	}
 	return m.all
 }
@@ -222,6 +241,17 @@ func (m *Map) Grant(s Subject, app int) []diag.Label {
 		}
 		add(m.p.Places.Value("tenants", m.p.Tenants[a.Tenant].Name, "apps", a.Name, "models", strconv.Itoa(i)), "the app lists the model")
 		add(m.At(s), "the model")
+	case Called:
+		if app == Everyone {
+			return nil
+		}
+		a, i := &m.p.Apps[app], m.p.Routes[s.Routes[0]].Prompt
+		if at := slices.IndexFunc(a.Prompts, func(r ir.Ref) bool { return r.Index == i }); at >= 0 {
+			add(m.p.Places.Value("tenants", m.p.Tenants[a.Tenant].Name, "apps", a.Name, "prompts", strconv.Itoa(at)), "the app lists the prompt")
+		} else {
+			add(m.AppAt(app), "the app is of the tenant that owns the prompt")
+		}
+		add(m.At(s), "the prompt")
 	case Open:
 		add(m.AuthAt(s), "it needs no key")
 		add(m.At(s), "the operation")

@@ -90,6 +90,23 @@ type Tenant struct {
 	Owners []string
 }
 
+// Prompt is a definition under prompts with one input.
+type Prompt struct {
+	Name, Tenant string // an empty tenant is the platform
+	Model, Path  string
+}
+
+// File returns the definition as a file.
+func (p Prompt) File() File {
+	folder := "platform/prompts/"
+	if p.Tenant != "" {
+		folder = "tenants/" + p.Tenant + "/prompts/"
+	}
+	body := fmt.Sprintf("prompts: %s: {\npath: %s\nmodel: %s\ninputs: text: maxLength: 4000\n", label(p.Name), quote(p.Path), quote(p.Model))
+	body += "messages: [\n{role: \"system\", text: \"Answer in one sentence.\"},\n{role: \"user\", text: \"{{text}}\"},\n]\n"
+	return file(folder+p.Name+".cue", "", body+"}")
+}
+
 // Folder returns where an API and its document lie.
 func (a API) Folder() string {
 	if a.Tenant == "" {

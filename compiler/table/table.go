@@ -26,6 +26,7 @@ const (
 	codeAmbiguous diag.Code = "GWC2008" // two routes that one request could take
 	codeModels    diag.Code = "GWC2009" // a route where the models' own API is
 	codeTemplate  diag.Code = "GWC2017" // base path and template together are no pattern
+	codePrompt    diag.Code = "GWC2418" // a prompt where something else is
 )
 
 // Table returns the artifact of a program, or nil where routes collide. It may be called for a program with
@@ -62,8 +63,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		a.Gateway.Listeners = append(a.Gateway.Listeners, artifact.Listener(l))
 	}
 	for _, v := range p.Providers {
-		a.Providers = append(a.Providers, artifact.Provider{Name: v.Name, Kind: v.Kind, BaseURL: v.BaseURL, Credentials: v.Credentials, Headers: v.Headers, Timeouts: v.Timeouts,
-			Vendor: v.Vendor, APIVersion: v.APIVersion, Entra: v.Entra})
+		a.Providers = append(a.Providers, artifact.Provider{Name: v.Name, Kind: v.Kind, BaseURL: v.BaseURL, Credentials: v.Credentials, Headers: v.Headers, Timeouts: v.Timeouts})
 	}
 	for i := range p.Models {
 		m := &p.Models[i]
@@ -98,9 +98,17 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		}
 		slices.Sort(out.Models)
 		out.Models = slices.Compact(out.Models)
+		for _, q := range v.Prompts {
+			out.Prompts = append(out.Prompts, q.Index)
+		}
+		slices.Sort(out.Prompts)
+		out.Prompts = slices.Compact(out.Prompts)
 		a.Apps = append(a.Apps, out)
 	}
 	a.Keys = slices.Grow(a.Keys, len(p.Keys))
+	for i := range p.Prompts {
+		a.Prompts = append(a.Prompts, p.Prompts[i].Runs())
+	}
 	for _, k := range p.Keys {
 		a.Keys = append(a.Keys, artifact.Key{Hash: k.Hash, ID: k.ID, App: k.App, Expires: k.Expires})
 	}
@@ -108,7 +116,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 	a.Routes = make([]artifact.Route, len(routes))
 	for i, r := range routes {
 		a.Routes[i] = artifact.Route{ID: r.ID, Kind: r.Kind, Host: r.Host, Method: r.Method, Path: r.Path, API: r.API,
-			Operation: r.Operation, Auth: r.Auth, Timeout: r.Timeout,
+			Operation: r.Operation, Auth: r.Auth, Timeout: r.Timeout, Prompt: r.Prompt,
 			Origin: artifact.Origin{File: r.Origin.File, Line: r.Origin.Start.Line}}
 	}
 	return a, report
@@ -122,6 +130,7 @@ func collisions(p *ir.Program, routes []*ir.Route, conflicts []match.Conflict, r
 		a, b int
 	}
 	at := map[pair]int{}
+	prompts := map[string]bool{}
 	var found []diag.Diagnostic
 	var more []int
 	var ids [][]string // of the operations that collide within one API
@@ -129,6 +138,10 @@ func collisions(p *ir.Program, routes []*ir.Route, conflicts []match.Conflict, r
 		a, b := routes[c.A], routes[c.B]
 		if c.A != c.B && b.API < 0 {
 			a, b = b, a // the primary place is the one that a team can change
+		}
+		if a.Kind.Prompt() || b.Kind.Prompt() {
+			promptCollides(p, a, b, c.Witness, prompts, report)
+			continue
 		}
 		d := diag.Diagnostic{Severity: diag.Error, Primary: diag.Label{Span: b.Origin}, Path: []string{"apis", apiName(p, b), "operations", b.Operation}}
 		switch {
@@ -177,6 +190,32 @@ func collisions(p *ir.Program, routes []*ir.Route, conflicts []match.Conflict, r
 		}
 		report.Add(d)
 	}
+}
+
+// promptCollides reports a prompt that stands where another route is, once for each pair.
+func promptCollides(p *ir.Program, a, b *ir.Route, witness string, said map[string]bool, report *diag.Report) {
+	if !b.Kind.Prompt() {
+		a, b = b, a
+	}
+	key := a.Operation + "\x00" + apiName(p, a) + "\x00" + b.Operation
+	if said[key] {
+		return
+	}
+	said[key] = true
+	path := []string{"prompts", b.Operation, "path"}
+	d := diag.Diagnostic{Severity: diag.Error, Code: codePrompt, Path: path, Primary: diag.Label{Span: b.PathAt},
+		Notes: []string{fmt.Sprintf("both match %s", witness)}, Help: []string{"give the prompt another path"}}
+	switch {
+	case a.Kind.Prompt():
+		d.Summary = fmt.Sprintf("prompt %q is published at %s %s, where prompt %q is", b.Operation, b.Method, b.Path, a.Operation)
+		d.Secondary = []diag.Label{{Span: a.PathAt, Text: fmt.Sprintf("prompt %q is here", a.Operation)}}
+	case a.API < 0:
+		d.Summary = fmt.Sprintf("prompt %q is published at %s %s, where the models' own API is", b.Operation, b.Method, b.Path)
+	default:
+		d.Summary = fmt.Sprintf("prompt %q is published at %s %s, where %s is (%s %s)", b.Operation, b.Method, b.Path, what(a), a.Method, a.Path)
+		d.Secondary = []diag.Label{{Span: a.Origin, Text: what(a) + " is here"}}
+	}
+	report.Add(d)
 }
 
 // leaveOut says how an API does without operations of its document.

@@ -29,6 +29,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 	r.Attempts[0].Cost, r.Attempts[0].HasCost = 1, true
 	r.Cost, r.HasCost, r.CostEstimate, r.Price = 1, true, true, "p"
 	r.ServiceTier = "batch"
+	r.Prompt, r.PromptVersion = "p", 1
 	var v map[string]any
 	if err := json.Unmarshal([]byte(encodeString(r)), &v); err != nil {
 		t.Fatal(err)

@@ -87,6 +87,10 @@ func (e *encoder) encode(r *Record) []byte {
 	b = text(b, `,"model":"`, r.Model)
 	b = text(b, `,"provider":"`, r.Provider)
 	b = text(b, `,"upstream_model":"`, r.UpstreamModel)
+	b = text(b, `,"prompt":"`, r.Prompt)
+	if r.PromptVersion > 0 {
+		b = number(append(b, `,"prompt_version":`...), r.PromptVersion)
+	}
 	if r.Stream {
 		b = append(b, `,"stream":true`...)
 	} else if r.Model != "" {

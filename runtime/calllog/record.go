@@ -39,6 +39,8 @@ type Record struct {
 	Model         string // as asked
 	Provider      string // that answered
 	UpstreamModel string
+	Prompt        string // that was called
+	PromptVersion int64
 	Stream        bool
 	Tokens        Tokens
 	HasTokens     bool

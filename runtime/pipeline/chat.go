@@ -13,7 +13,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/form"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
-	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
+	"github.com/gwc-dev/gwc/runtime/dialect/promptrest"
 	"github.com/gwc-dev/gwc/runtime/engine"
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/runtime/signer"
@@ -39,6 +39,7 @@ type chatFlow struct {
 	contentType      []byte // the request's, where it is a form with files; else empty
 	model            *snapshot.Model
 	neutral          *dialect.Request // decoded once, when a target needs it
+	asked
 
 	target  *snapshot.Target
 	kind    *kind   // of the target's provider
@@ -137,6 +138,7 @@ func (f *chatFlow) recycle() {
 	f.callee, f.signed = callee{}, signer.Call{}
 	f.early, f.late, f.prepErr, f.scanErr, f.secret, f.retryAfter, f.errorType = nil, nil, nil, nil, "", "", ""
 	f.refusal, f.failure, f.failedAt = nil, nil, nil
+	f.asked = asked{}
 	if cap(f.body) > keptBody {
 		f.body = nil
 	}
@@ -308,6 +310,10 @@ func (f *chatFlow) back(then func()) {
 }
 
 func (f *chatFlow) scan() {
+	if f.program != nil {
+		f.readInputs()
+		return
+	}
 	if len(f.contentType) > 0 {
 		f.head, f.scanErr = scanForm(string(f.contentType), f.body)
 		return
@@ -316,6 +322,10 @@ func (f *chatFlow) scan() {
 }
 
 func (f *chatFlow) scanned() {
+	if f.program != nil {
+		f.ask()
+		return
+	}
 	if f.scanErr != nil {
 		e := &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Message: f.scanErr.Error()}
 		var at *jsonscan.Error
@@ -357,7 +367,7 @@ func (f *chatFlow) refuse(e *dialect.Error) {
 	if f.target != nil {
 		extra = append(extra, f.target.Header...)
 	}
-	f.answer(f.speaks.status(e), "application/json", extra, f.speaks.appendError(nil, e))
+	f.answer(f.speaks.status(e), f.speaks.errorType(), extra, f.speaks.appendError(nil, e))
 	f.recycle()
 }
 
@@ -394,8 +404,7 @@ func (f *chatFlow) prepare() {
 			edits[n] = f.head.ReplaceModel(f.out)
 			n++
 		}
-		row := f.target.Provider.Row
-		if f.head.Stream && f.speaks.asksUsage && (row == nil || !row.UsageAlways) {
+		if f.head.Stream && f.speaks.asksUsage {
 			if e, needed := f.head.RequestUsage(f.body); needed {
 				edits[n] = e
 				n++
@@ -403,26 +412,17 @@ func (f *chatFlow) prepare() {
 			}
 		}
 		f.up = jsonscan.Splice(f.up[:0], f.body, edits[:n]...)
-		f.adapt()
 		return
+	}
+	if f.program != nil {
+		f.neutral = f.wish() // what it says of the output depends on the target
 	}
 	if f.neutral == nil {
 		if f.neutral, f.prepErr = f.speaks.decode(f.body); f.prepErr != nil {
 			return
 		}
 	}
-	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens, Vendor: f.target.Provider.Row})
-	f.adapt()
-}
-
-// adapt makes a chat in OpenAI's dialect what the vendor behind the target takes.
-func (f *chatFlow) adapt() {
-	row := f.target.Provider.Row
-	if row == nil || f.serves.id != openAIChat || f.prepErr != nil {
-		return
-	}
-	f.out, f.prepErr = openaichat.Adapt(f.out[:0], f.up, row, f.target.Model)
-	f.up, f.out = f.out, f.up
+	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens})
 }
 
 // send starts the call.
@@ -749,6 +749,9 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 		Stream: f.head.Stream, IncludeUsage: f.head.IncludeUsage, Model: f.model.Name, Created: f.start.Unix(),
 		ID: f.speaks.answerID + string(f.id[:f.idLen]), Base64: f.neutral.Embedding != nil && f.neutral.Embedding.Base64,
 	})
+	if e, ok := f.enc.(*promptrest.Encoder); ok {
+		e.Bind(f.program)
+	}
 	f.dec.Reset(f.head.Stream)
 	f.out = f.out[:0]
 }
@@ -877,6 +880,10 @@ func (f *chatFlow) AnswerEnd([]http1.Field) {
 		}
 		if !f.head.Stream {
 			f.done(f.status, "", "ok")
+			if f.program != nil {
+				f.judged()
+				return
+			}
 			f.pourAnswer(f.enc.Body(f.out[:0]))
 			return
 		}

@@ -3,8 +3,6 @@ package pipeline
 import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
-	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
-	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
@@ -25,8 +23,7 @@ const (
 	openAIModerations
 	cohereRerank
 	anthropicCount
-	cohereChat // served alone, as is the next
-	ollamaChat
+	promptREST
 	dialects // how many there are
 )
 
@@ -47,6 +44,7 @@ type spoken struct {
 	op          operation
 	routes      []artifact.RouteKind
 	form        bool   // requests may be forms with files
+	problems    bool   // errors are problem details
 	answerID    string // what ids of answers begin with
 	decode      func(body []byte) (*dialect.Request, *dialect.Error)
 	encoder     func() dialect.Encoder
@@ -91,8 +89,7 @@ var spokenDialects = [dialects]spoken{
 	openAIModerations:     task(openAIModerations, media, false, artifact.RouteModerations),
 	cohereRerank:          reranks(),
 	anthropicCount:        counts(),
-	cohereChat:            {id: cohereChat},
-	ollamaChat:            {id: ollamaChat},
+	promptREST:            promptSpoken(),
 }
 
 var servedDialects = [dialects]served{
@@ -115,14 +112,6 @@ var servedDialects = [dialects]served{
 	openAIModerations:     servedTask(openAIModerations),
 	cohereRerank:          servedTask(cohereRerank),
 	anthropicCount:        servedCounts(),
-	cohereChat: {
-		id: cohereChat, streams: "text/event-stream", encode: cohere.EncodeRequest, decodeError: cohere.DecodeError,
-		decoder: func() dialect.Decoder { return new(cohere.Decoder) },
-	},
-	ollamaChat: {
-		id: ollamaChat, streams: "application/x-ndjson", encode: ollama.EncodeRequest, decodeError: ollama.DecodeError,
-		decoder: func() dialect.Decoder { return new(ollama.Decoder) },
-	},
 }
 
 // byRoute finds the dialect of a route's callers.
@@ -140,3 +129,11 @@ var byRoute = func() (t [artifact.RouteKinds]*spoken) {
 
 // speaks is the dialect of a route's callers.
 func speaks(k artifact.RouteKind) *spoken { return byRoute[k] }
+
+// errorType is the media type of errors.
+func (s *spoken) errorType() string {
+	if s.problems {
+		return "application/problem+json"
+	}
+	return "application/json"
+}

@@ -16,12 +16,17 @@ func (x *exchange) fail(status int, class, detail string) { x.failWith(status, c
 
 func (x *exchange) failWith(status int, class, detail string, extra []byte) {
 	x.rec.Error = class
-	if x.speaks != nil {
+	if x.speaks != nil && !x.speaks.problems {
 		x.answer(status, "application/json", extra, x.speaks.appendError(nil, &dialect.Error{
 			Status: status, Type: openAIType(status), Code: openAICode(status, class), Message: detail,
 		}))
 		return
 	}
+	x.problemWith(status, class, detail, extra, nil)
+}
+
+// problemWith answers with problem details; more is further members of the object, with the comma before each.
+func (x *exchange) problemWith(status int, class, detail string, extra, more []byte) {
 	b := append([]byte(`{"type":"`), problemType...)
 	b = append(b, class...)
 	b = append(b, `","title":`...)
@@ -32,7 +37,7 @@ func (x *exchange) failWith(status int, class, detail string, extra []byte) {
 	b = strconv.AppendQuoteToASCII(b, detail)
 	b = append(b, `,"instance":"urn:gwc:request:`...)
 	b = append(b, x.id[:x.idLen]...)
-	b = append(b, "\"}\n"...)
+	b = append(append(append(b, '"'), more...), "}\n"...)
 	x.answer(status, "application/problem+json", extra, b)
 }
 

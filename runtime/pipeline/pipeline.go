@@ -189,15 +189,23 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 			return nothing{}
 		}
 		return f.run(q)
-	case r.Kind.Asks():
+	case r.Kind.Asks() || r.Kind == artifact.RoutePrompt:
 		f := p.chats.Get().(*chatFlow)
 		f.begin(c, q, s, now)
 		f.r, f.speaks = r, speaks(r.Kind)
-		if !f.admit(q) {
+		if !f.admit(q) || r.Prompt != nil && !f.beginPrompt(q) {
 			f.recycle()
 			return nothing{}
 		}
 		return f.run(q)
+	case r.Kind == artifact.RoutePromptDocument:
+		x := p.local(c, q, s, now)
+		x.r, x.speaks = r, speaks(r.Kind)
+		if x.admit(q) {
+			x.document(q)
+		}
+		x.recycle()
+		return nothing{}
 	default:
 		x := p.local(c, q, s, now)
 		x.r, x.speaks = r, speaks(r.Kind)

@@ -25,7 +25,6 @@ import (
 	"github.com/gwc-dev/gwc/runtime/upstream"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
-	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 // Deps is the state of the process that outlives snapshots.
@@ -56,6 +55,7 @@ type Route struct {
 	*artifact.Route
 	API      *artifact.API // nil for AI routes
 	Upstream *Upstream     // nil for AI routes
+	Prompt   *Prompt       // nil for all but routes of prompts
 	Metrics  *telemetry.Route
 }
 
@@ -110,7 +110,9 @@ type App struct {
 	Tenant string
 	Limits *meter.Limiter // nil: none
 	Models map[string]bool
-	List   []byte // the answer to GET /v1/models
+	// Prompts are those that it may call, its tenant's own among them.
+	Prompts map[string]bool
+	List    []byte // the answer to GET /v1/models
 	// Page is the same for clients of Anthropic's API.
 	Page []byte
 }
@@ -152,7 +154,6 @@ type Provider struct {
 	Prefix string
 	Fields []byte // its own header lines
 	Signer signer.Signer
-	Row    *vendor.Row // how it differs from OpenAI, of kinds that speak OpenAI's dialect in a way of their own; else nil
 }
 
 // New binds an artifact. It fails where a secret cannot be resolved or a URL cannot be used; it changes nothing then.
@@ -186,12 +187,19 @@ func New(a *artifact.Artifact, digest string, d Deps, now time.Time) (*Snapshot,
 		upstreams[i] = u
 	}
 	s.Upstreams = upstreams
+	prompts, err := s.prompts()
+	if err != nil {
+		return nil, err
+	}
 	s.Routes = make([]Route, len(a.Routes))
 	for i := range a.Routes {
 		r := Route{Route: &a.Routes[i], Metrics: d.Metrics.Route(a.Routes[i].ID)}
 		if r.Route.API >= 0 {
 			r.API = &a.APIs[r.Route.API]
 			r.Upstream = upstreams[r.API.Upstream]
+		}
+		if r.Route.Kind.Prompt() {
+			r.Prompt = prompts[r.Route.Prompt]
 		}
 		s.Routes[i] = r
 	}
@@ -225,14 +233,6 @@ func (s *Snapshot) provider(p *artifact.Provider, d Deps) (*Provider, error) {
 	b := &Provider{Provider: p, Pool: pool, Prefix: prefix}
 	for _, h := range p.Headers {
 		b.Fields = append(b.Fields, h.Name+": "+h.Value+"\r\n"...)
-	}
-	switch p.Kind {
-	case "mistral":
-		b.Row = vendor.Mistral()
-	case "openai-compatible":
-		if b.Row = vendor.Get(p.Vendor); b.Row == nil {
-			b.Row = vendor.Unknown()
-		}
 	}
 	if b.Signer, err = sign(p, d); err != nil {
 		return nil, fmt.Errorf("provider %q: %w", p.Name, err)
@@ -340,7 +340,7 @@ func schedule(weights []int) []uint16 {
 
 func (s *Snapshot) app(i int, d Deps) {
 	a := &s.Artifact.Apps[i]
-	b := App{App: a, Tenant: s.Artifact.Tenants[a.Tenant].Name, Models: make(map[string]bool, len(a.Models))}
+	b := App{App: a, Tenant: s.Artifact.Tenants[a.Tenant].Name, Models: make(map[string]bool, len(a.Models)), Prompts: callable(s.Artifact, a)}
 	names := make([]string, 0, len(a.Models))
 	for _, m := range a.Models {
 		names = append(names, s.Artifact.Models[m].Name)

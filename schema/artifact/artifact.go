@@ -10,28 +10,31 @@
 package artifact
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
+	"github.com/gwc-dev/gwc/schema/artifact/prompt"
 )
 
 // Artifact is a decoded artifact. It is immutable after [Decode] or construction; every index in it was checked to
 // be in range by Decode. Every slice is in a canonical order (by name, unless its field says otherwise).
 type Artifact struct {
-	Gateway    Gateway       `cbor:"1,keyasint"`
-	Providers  []Provider    `cbor:"2,keyasint,omitempty"`
-	Models     []Model       `cbor:"3,keyasint,omitempty"`
-	Upstreams  []Upstream    `cbor:"4,keyasint,omitempty"`
-	APIs       []API         `cbor:"5,keyasint,omitempty"`
-	Tenants    []Tenant      `cbor:"6,keyasint,omitempty"`
-	Apps       []App         `cbor:"7,keyasint,omitempty"`
-	Keys       []Key         `cbor:"8,keyasint,omitempty"` // by hash
-	Routes     []Route       `cbor:"9,keyasint,omitempty"` // match.Table's values index it
-	Table      match.Table   `cbor:"10,keyasint"`
-	Provenance Provenance    `cbor:"11,keyasint"`
-	Prices     []price.Price `cbor:"12,keyasint,omitempty"` // that targets are charged by, by version, then source
-	Locks      []Lock        `cbor:"14,keyasint,omitempty"` // what the platform keeps tenants to, by path
+	Gateway    Gateway         `cbor:"1,keyasint"`
+	Providers  []Provider      `cbor:"2,keyasint,omitempty"`
+	Models     []Model         `cbor:"3,keyasint,omitempty"`
+	Upstreams  []Upstream      `cbor:"4,keyasint,omitempty"`
+	APIs       []API           `cbor:"5,keyasint,omitempty"`
+	Tenants    []Tenant        `cbor:"6,keyasint,omitempty"`
+	Apps       []App           `cbor:"7,keyasint,omitempty"`
+	Keys       []Key           `cbor:"8,keyasint,omitempty"` // by hash
+	Routes     []Route         `cbor:"9,keyasint,omitempty"` // match.Table's values index it
+	Table      match.Table     `cbor:"10,keyasint"`
+	Provenance Provenance      `cbor:"11,keyasint"`
+	Prices     []price.Price   `cbor:"12,keyasint,omitempty"` // that targets are charged by, by version, then source
+	Locks      []Lock          `cbor:"14,keyasint,omitempty"` // what the platform keeps tenants to, by path
+	Prompts    []prompt.Prompt `cbor:"15,keyasint,omitempty"`
 }
 
 // Gateway is what the process itself needs: where to listen, where to log.
@@ -78,9 +81,7 @@ type Calls struct {
 }
 
 // ProviderKinds are the kinds that an artifact may name. The runtime serves each of them.
-func ProviderKinds() []string {
-	return []string{"openai", "openai-compatible", "azure-openai", "anthropic", "mistral", "cohere", "ollama"}
-}
+func ProviderKinds() []string { return []string{"openai", "anthropic"} }
 
 // Provider is an AI vendor account or server. Kind is one of [ProviderKinds]. BaseURL is the root to which the
 // kind's own paths are added, without a trailing slash. Credentials are secret references, used in turn. Headers are
@@ -92,19 +93,6 @@ type Provider struct {
 	Credentials []string `cbor:"4,keyasint,omitempty"`
 	Headers     []Header `cbor:"5,keyasint,omitempty"`
 	Timeouts    Timeouts `cbor:"6,keyasint"`
-	Vendor      string   `cbor:"7,keyasint,omitempty"` // a row of package vendor, of kind openai-compatible; "": any other server
-	APIVersion  string   `cbor:"8,keyasint,omitempty"` // of kind azure-openai
-	Entra       *Entra   `cbor:"9,keyasint,omitempty"` // of kind azure-openai: it counts, and not Credentials
-}
-
-// Entra is an application of Microsoft Entra ID: who the gateway is. ClientSecret is a secret reference, Authority a URL
-// without a trailing slash.
-type Entra struct {
-	Tenant       string `cbor:"1,keyasint"`
-	ClientID     string `cbor:"2,keyasint"`
-	ClientSecret string `cbor:"3,keyasint"`
-	Authority    string `cbor:"4,keyasint"`
-	Scope        string `cbor:"5,keyasint"`
 }
 
 // Header is a header that gwc sets.
@@ -196,6 +184,8 @@ type App struct {
 	Tenant int     `cbor:"2,keyasint"`
 	Models []int   `cbor:"3,keyasint,omitempty"`
 	Limits []Limit `cbor:"4,keyasint,omitempty"`
+	// Prompts are those that it may call beside those of its own tenant: indices into Artifact.Prompts, ascending.
+	Prompts []int `cbor:"5,keyasint,omitempty"`
 }
 
 // Limit allows Requests per window of Per.
@@ -243,9 +233,15 @@ const (
 	// RouteRerank is POST /v2/rerank, RouteRerankV1 the same at /v1/rerank.
 	RouteRerank
 	RouteRerankV1
+	// RoutePrompt is POST at the path of a prompt, RoutePromptDocument GET of its OpenAPI document, below it.
+	RoutePrompt
+	RoutePromptDocument
 	// RouteKinds is one more than the last.
 	RouteKinds
 )
+
+// Prompt reports whether a route of the kind belongs to a prompt.
+func (k RouteKind) Prompt() bool { return k == RoutePrompt || k == RoutePromptDocument }
 
 // Route is what the routing table leads to: one operation on one host, method and path template.
 type Route struct {
@@ -259,6 +255,8 @@ type Route struct {
 	Auth      string        `cbor:"8,keyasint"`           // "key" or "none"
 	Timeout   time.Duration `cbor:"9,keyasint,omitempty"` // of the whole exchange with the upstream; 0: the upstream's
 	Origin    Origin        `cbor:"10,keyasint"`
+	// Prompt is the index into Artifact.Prompts, of routes of prompts.
+	Prompt int `cbor:"11,keyasint,omitempty"`
 }
 
 // Origin is the place of a definition in the sources, for `gwc try` and `gwc explain`.
@@ -281,4 +279,10 @@ type Provenance struct {
 type Source struct {
 	File   string `cbor:"1,keyasint"`
 	Digest string `cbor:"2,keyasint"`
+}
+
+// MayPrompt reports whether an app may call a prompt: it is its tenant's own, or the app lists it and it is not private.
+func (a *Artifact) MayPrompt(app *App, prompt int) bool {
+	p := &a.Prompts[prompt]
+	return p.Owner == app.Tenant || p.Visibility != "private" && slices.Contains(app.Prompts, prompt)
 }

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gwc-dev/gwc/schema/artifact/match"
-	"github.com/gwc-dev/gwc/schema/vendor"
+	"github.com/gwc-dev/gwc/schema/artifact/prompt"
 )
 
 // MaxString is the greatest length of a string in an artifact.
@@ -30,6 +30,7 @@ func (a *Artifact) Validate() error {
 	v.upstreams()
 	v.apis()
 	v.tenants()
+	v.prompts()
 	v.keys()
 	v.routes()
 	v.locks()
@@ -180,19 +181,6 @@ func (v *validator) providers() {
 		for _, c := range p.Credentials {
 			v.reference(c, []string{"env:", "file:"}, "provider %d: a credential", i)
 		}
-		if p.Vendor != "" && vendor.Get(p.Vendor) == nil {
-			v.fail("provider %d is of vendor %q, which this version does not know", i, p.Vendor)
-		}
-		if p.APIVersion == "" && p.Kind == "azure-openai" || strings.ContainsFunc(p.APIVersion, func(r rune) bool { return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }) {
-			v.fail("provider %d has API version %q", i, p.APIVersion)
-		}
-		if e := p.Entra; e != nil {
-			v.text(e.Tenant, "provider %d: its directory", i)
-			v.text(e.ClientID, "provider %d: its application", i)
-			v.text(e.Scope, "provider %d: its scope", i)
-			v.base(e.Authority, "provider %d: its authority", i)
-			v.reference(e.ClientSecret, []string{"env:", "file:"}, "provider %d: its application's secret", i)
-		}
 		for j, h := range p.Headers {
 			v.ascending(p.Headers[max(j-1, 0)].Name, h.Name, j == 0, "provider %d: the header", i)
 			v.text(h.Value, "provider %d: a header's value", i)
@@ -318,10 +306,27 @@ func (v *validator) tenants() {
 				v.fail("app %d: its models are not ascending", i)
 			}
 		}
+		for j, q := range p.Prompts {
+			v.index(q, len(v.a.Prompts), "app %d: a prompt", i)
+			if j > 0 && p.Prompts[j-1] >= q {
+				v.fail("app %d: its prompts are not ascending", i)
+			}
+		}
 		for _, l := range p.Limits {
 			if l.Requests < 1 || l.Per <= 0 {
 				v.fail("app %d: a limit is not at least one request per a positive time", i)
 			}
+		}
+	}
+}
+
+func (v *validator) prompts() {
+	for i := range v.a.Prompts {
+		p := &v.a.Prompts[i]
+		v.name(p.Name, "prompt %d: its name", i)
+		v.ascending(v.a.Prompts[max(i-1, 0)].Name, p.Name, i == 0, "the prompt")
+		if _, err := prompt.Load(p, len(v.a.Tenants), len(v.a.Models), func(m int) int { return len(v.a.Models[m].Targets) }); err != nil {
+			v.fail("prompt %d: %s", i, err)
 		}
 	}
 }
@@ -352,8 +357,19 @@ func (v *validator) routes() {
 			if r.API != -1 {
 				v.fail("route %d has an API, which its kind has not", i)
 			}
+		case r.Kind.Prompt():
+			v.index(r.Prompt, len(v.a.Prompts), "route %d: its prompt", i)
+			if r.API != -1 {
+				v.fail("route %d has an API, which its kind has not", i)
+			}
+			if r.Auth != "key" {
+				v.fail("route %d leads to a prompt without a key", i)
+			}
 		default:
 			v.fail("route %d: its kind is %d, which this binary does not know", i, r.Kind)
+		}
+		if r.Prompt != 0 && !r.Kind.Prompt() {
+			v.fail("route %d has a prompt, which its kind has not", i)
 		}
 		v.text(r.Path, "route %d: its path", i)
 		v.text(r.Operation, "route %d: its operation", i)

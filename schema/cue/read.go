@@ -40,7 +40,7 @@ const (
 	Int
 	// Bool is true or false.
 	Bool
-	// Any is whatever CUE can say, constraints among it; with [Type.Is] "json" it is data.
+	// Any is whatever CUE can say, constraints among it; with [Type.Is] "json" it is data, with "number" a number.
 	Any
 )
 
@@ -239,6 +239,8 @@ func (r *reader) expr(e ast.Expr) (*Type, any, error) {
 			return &Type{Shape: String, At: at}, nil, nil
 		case "int":
 			return &Type{Shape: Int, At: at}, nil, nil
+		case "number":
+			return &Type{Shape: Any, Is: "number", At: at}, nil, nil
 		case "_":
 			return &Type{Shape: Any, At: at}, nil, nil
 		case "bool":

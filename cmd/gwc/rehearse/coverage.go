@@ -18,6 +18,7 @@ import (
 //   - a policy: of an API, auth "key" has refused somebody, auth "none" has let somebody in without a key, and a timeout
 //     has ended an exchange; an app's limit has refused a request;
 //   - a target: a model's target was called, fallbacks included;
+//   - a prompt: each version of it has been answered by its model;
 //   - a key: a request came with it.
 type Coverage struct {
 	Items []Item // by tenant, kind and name
@@ -30,7 +31,7 @@ type Coverage struct {
 // Item is one part.
 type Item struct {
 	Tenant  string `json:"tenant"` // "": the platform's
-	Kind    string `json:"kind"`   // "operation", "policy", "target", "key"
+	Kind    string `json:"kind"`   // "operation", "policy", "target", "prompt", "key"
 	Name    string `json:"name"`
 	Covered bool   `json:"covered"`
 }
@@ -46,6 +47,9 @@ func newCoverage(a *artifact.Artifact) *Coverage {
 	for i := range a.Routes {
 		r := &a.Routes[i]
 		c.routes[r.ID] = r
+		if r.Kind.Prompt() {
+			continue // its versions count
+		}
 		owner := ""
 		if r.API >= 0 {
 			owner = tenant(a.APIs[r.API].Owner)
@@ -61,6 +65,12 @@ func newCoverage(a *artifact.Artifact) *Coverage {
 		m := &a.Models[i]
 		for j, t := range m.Targets {
 			c.item("", "target", targetName(m.Name, j, a.Providers[t.Provider].Name, t.Model))
+		}
+	}
+	for i := range a.Prompts {
+		p := &a.Prompts[i]
+		for j := range p.Versions {
+			c.item(tenant(p.Owner), "prompt", promptName(p.Name, p.Versions[j].Number))
 		}
 	}
 	for i := range a.Apps {
@@ -97,6 +107,10 @@ func policiesOf(a *artifact.Artifact, r *artifact.Route) []string {
 
 func targetName(model string, i int, provider, upstream string) string {
 	return fmt.Sprintf("%s: target %d, %s/%s", model, i+1, provider, upstream)
+}
+
+func promptName(prompt string, version int64) string {
+	return fmt.Sprintf("%s: version %d", prompt, version)
 }
 
 func limitName(app, limit string) string { return fmt.Sprintf("limit %s of app %s", limit, app) }
@@ -149,10 +163,19 @@ func (c *Coverage) exchange(record any, q *script.Request) {
 	if r == nil {
 		return
 	}
+	if r.Kind == artifact.RoutePrompt && len(attempts) > 0 && refused == "" {
+		n, _ := at(record, "prompt_version").(json.Number)
+		if v, err := n.Int64(); err == nil {
+			c.cover("prompt", promptName(text("prompt"), v))
+		}
+	}
 	if refused != "auth" && refused != "limit" && (len(attempts) > 0 || refused == "") {
 		c.cover("operation", r.ID)
 	}
 	for _, p := range policiesOf(c.a, r) {
+		if r.Kind.Prompt() {
+			break
+		}
 		switch {
 		case strings.HasPrefix(p, `auth "none"`):
 			if refused != "auth" && text("key") == "" {
