@@ -22,7 +22,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -93,28 +92,22 @@ func (c *Cache) Get(key Key) ([]byte, bool) {
 		return nil, false
 	}
 	name := c.file(key)
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, false
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() < int64(overhead) || info.Size() > maxEntry {
-		return nil, false
-	}
-	b := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, b); err != nil {
+	b, last, ok := read(name)
+	if !ok {
 		return nil, false
 	}
 	data, ok := open(key, b)
 	if !ok {
 		return nil, false // It is written again.
 	}
-	if c.began.Sub(info.ModTime()) > used {
+	if c.began.Sub(last) > used {
 		os.Chtimes(name, c.began, c.began) // Where this fails the entry is only removed sooner.
 	}
 	return data, true
 }
+
+// plausible reports whether a file of that size may be an entry.
+func plausible(size int64) bool { return size >= int64(overhead) && size <= maxEntry }
 
 // open checks an entry.
 func open(key Key, b []byte) ([]byte, bool) {
