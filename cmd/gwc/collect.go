@@ -24,6 +24,7 @@ const (
 // A large piece of memory that is reserved and never touched gives the same room, and was refused: where the collector
 // has run before, package runtime fills some such pieces with zeros, which costs more than all collections.
 func oneShot() func() {
+	ahead()
 	old := debug.SetGCPercent(heapRoom / heapLeast * 100)
 	var ended atomic.Bool
 	var collected func(*[16]byte)
