@@ -10,6 +10,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/bedrock"
 	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 )
@@ -34,6 +35,7 @@ func TestTheDocumentShowsTheTables(t *testing.T) {
 		{"openai-chat → anthropic", []dialect.Losses{anthropic.LossTable}},
 		{"anthropic-messages → openai", []dialect.Losses{openaichat.LossTable, dialect.Only()}},
 		{"openai-chat and anthropic-messages → gemini, vertex", []dialect.Losses{gemini.LossTable}},
+		{"openai-chat and anthropic-messages → bedrock", []dialect.Losses{bedrock.LossTable}},
 		{"gemini → other providers", []dialect.Losses{gemini.CallerTable}},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n\n| field | becomes | how, or why not |\n|---|---|---|\n", pair.name)
