@@ -369,6 +369,9 @@ func (l *lowerer) partial(t *token) bool {
 		l.included(t.text)
 	}
 	l.stack = append(l.stack, t.text)
+	if t.alone {
+		text = strings.TrimSuffix(text, "\n")
+	}
 	ok = l.text(text)
 	l.stack = l.stack[:len(l.stack)-1]
 	return ok

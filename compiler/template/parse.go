@@ -161,7 +161,8 @@ func named(s string, partial bool) bool {
 }
 
 // lines marks tags that stand alone on their lines, and takes the rest of those lines out of the text around them, as
-// mustache does for all tags but variables.
+// mustache does for all tags but variables. A partial's line stays, and its text ends where its last line does: authors
+// of texts in a configuration file rarely end them with a line end.
 func lines(text string, list []token) {
 	for i := range list {
 		t := &list[i]
@@ -177,7 +178,7 @@ func lines(text string, list []token) {
 		t.alone = strings.Trim(text[from:t.at], " \t") == "" && strings.TrimSpace(rest) == "" && !(from == 0 && to < 0)
 	}
 	for i := range list {
-		if !list[i].alone {
+		if !list[i].alone || list[i].kind == partial {
 			continue
 		}
 		if i > 0 && list[i-1].kind == literal {
