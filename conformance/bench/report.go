@@ -59,6 +59,8 @@ var goals = []goal{
 	{"compile", "gwc", "cold build, 100000 APIs: peak RSS", "", 1200, false},
 	{"compile", "gwc", "growth exponent of cold builds", "", 1.1, false},
 	{"compile", "gwc", "build after one file changed, 10000 APIs", "", 250, false},
+	{"compile", "gwc", "run: saved until served, 1000 APIs", "", 500, false},
+	{"compile", "gwc", "run: saved until diagnosed, 1000 APIs", "", 500, false},
 	{"compile", "gwc", "vet of a small repository", "", 60, false},
 	{"compile", "gwc", "plan of two artifacts, 10000 APIs", "", 2000, false},
 }
