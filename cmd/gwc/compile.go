@@ -345,7 +345,10 @@ func (r *compiled) source(file string) []byte {
 
 // writeFile replaces a file in one step: readers see the old one or the new one, also after a power cut. A
 // file that is there keeps its mode.
-func writeFile(name string, data []byte) (err error) {
+func writeFile(name string, data []byte) error { return replaceFile(name, data, true) }
+
+// replaceFile is writeFile; where the file need not be durable, readers may see neither after a power cut.
+func replaceFile(name string, data []byte, durable bool) (err error) {
 	fail := func(err error) error {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {
 			return usage("cannot write %s: %v", name, cause(err))
@@ -377,7 +380,7 @@ func writeFile(name string, data []byte) (err error) {
 	if err == nil {
 		err = f.Chmod(mode)
 	}
-	if err == nil {
+	if err == nil && durable {
 		err = f.Sync()
 	}
 	if e := f.Close(); err == nil {
@@ -388,6 +391,9 @@ func writeFile(name string, data []byte) (err error) {
 	}
 	if err != nil {
 		return fail(err)
+	}
+	if !durable {
+		return nil
 	}
 	// The rename itself becomes durable with the folder. File systems that cannot sync one make no such promise.
 	if d, e := os.Open(dir); e == nil {

@@ -163,7 +163,8 @@ func (d *dev) build(ctx context.Context) error {
 	if err != nil {
 		return &exit{code: serve.Bug, err: fmt.Errorf("a bug in gwc: %w", err)}
 	}
-	if err := writeFile(d.file, b); err != nil {
+	// The file ends with the command: to wait for a busy disk would be for nothing.
+	if err := replaceFile(d.file, b, false); err != nil {
 		return err
 	}
 	d.a, d.built = &a, r.Bytes
