@@ -106,6 +106,14 @@ func TestImportsOfNetpollStandInOnePackage(t *testing.T) {
 }
 
 // TestArchitectureNamesWhatExists looks up each `path/file.go` and `package.Symbol` that ARCHITECTURE.md names.
+func TestImportsOfRecordingsStandInTestsAlone(t *testing.T) {
+	for _, p := range packages(t) {
+		if contains(p.Imports, module+"runtime/dialect/recorded") {
+			t.Errorf("%s imports recorded traffic: only tests may", p.ImportPath)
+		}
+	}
+}
+
 func TestArchitectureNamesWhatExists(t *testing.T) {
 	doc, err := os.ReadFile("ARCHITECTURE.md")
 	if err != nil {

@@ -210,7 +210,7 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 	section("locks", rows)
 	rows = nil
 	for _, p := range a.Providers {
-		rows = append(rows, []string{p.Name, p.Kind, p.BaseURL, strings.Join(p.Credentials, ", ")})
+		rows = append(rows, []string{p.Name, p.Kind, p.BaseURL, strings.Join(secrets(&p), ", ")})
 	}
 	section("providers", rows)
 	rows = nil
@@ -313,4 +313,12 @@ func orNone(l []string) string {
 		return "none"
 	}
 	return strings.Join(l, ", ")
+}
+
+// secrets are the references by which a provider proves who calls.
+func secrets(p *artifact.Provider) []string {
+	if p.Entra == nil {
+		return p.Credentials
+	}
+	return []string{fmt.Sprintf("Entra ID: %s of %s, %s", p.Entra.ClientID, p.Entra.Tenant, p.Entra.ClientSecret)}
 }

@@ -124,6 +124,11 @@ func (m *merger) provider(n *node, _ string) Provider {
 		Kind:     n.get("kind").str,
 		BaseURL:  strings.TrimRight(n.get("baseURL").str, "/"),
 		Timeouts: timeouts(n.get("timeouts")), Catalogue: n.get("catalogue").str,
+		Vendor: n.get("vendor").str, APIVersion: n.get("apiVersion").str,
+	}
+	if e := n.get("entra"); e.get("tenant").str != "" {
+		p.Entra = &Entra{Tenant: e.get("tenant").str, ClientID: e.get("clientId").str, ClientSecret: e.get("clientSecret").str,
+			Authority: strings.TrimRight(e.get("authority").str, "/"), Scope: e.get("scope").str}
 	}
 	for _, c := range n.get("credentials").elems {
 		if c != nil {

@@ -68,13 +68,19 @@ type Calls struct {
 
 // Provider is providers.<name>.
 type Provider struct {
-	Kind        string // "openai", "anthropic"
+	Kind        string // "openai", "anthropic", …
 	BaseURL     string // the kind's default where the file names none
 	Credentials []string
 	Headers     map[string]string
 	Timeouts    Timeouts
 	Catalogue   string // the vendor, where the file names it
+	Vendor      string // of kind openai-compatible
+	APIVersion  string // of kind azure-openai
+	Entra       *Entra // of kind azure-openai, nil where the file says none
 }
+
+// Entra is providers.<name>.entra.
+type Entra struct{ Tenant, ClientID, ClientSecret, Authority, Scope string }
 
 // Timeouts are zero where the file says nothing and the schema has no default.
 type Timeouts struct{ Connect, FirstByte, Idle, Total time.Duration }

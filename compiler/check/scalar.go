@@ -58,6 +58,10 @@ var (
 	envForm       = regexp.MustCompile(`^env:[A-Za-z_][A-Za-z0-9_]*$`)
 	amountForm    = regexp.MustCompile(`^[0-9]{1,12}(\.[0-9]{1,9})?$`)
 	catalogueForm = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}/[!-~]{1,256}$`)
+	quirkForm     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	azureForm     = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1|preview)$`)
+	entraForm     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$`)
+	scopeForm     = regexp.MustCompile(`^[!-~]{1,256}$`)
 	vendorForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 	inputForm     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 	versionForm   = regexp.MustCompile(`^[1-9][0-9]{0,5}$`)
@@ -217,6 +221,10 @@ var scalars = map[string]scalar{
 		}
 		return ""
 	}},
+	"vendor":            {codeText, `a vendor such as "groq" or "vllm"`, false, match(quirkForm, "is not the name of a vendor")},
+	"azureversion":      {codeText, `a version such as "2024-10-21" or "2025-04-01-preview", or "v1"`, false, match(azureForm, "is not a version of Azure's API")},
+	"entraname":         {codeText, "an id, or a directory's domain", false, match(entraForm, "is neither an id nor a domain")},
+	"entrascope":        {codeText, `a scope such as "https://cognitiveservices.azure.com/.default"`, false, match(scopeForm, "is not a scope")},
 	"catalogueprovider": {codeText, `a provider of the catalogue, such as "openai"`, false, match(vendorForm, "is not a name of the catalogue")},
 	"cataloguename": {codeText, `"provider/model", such as "openai/gpt-5"`, false, func(s string) string {
 		switch {

@@ -41,6 +41,7 @@ var unsaid = map[string]string{
 var other = map[string]any{
 	"Gateway.Listeners[].Engine":  "std",
 	"Providers[].Kind":            "anthropic",
+	"Providers[].Vendor":          "groq",
 	"Models[].Retry.On[]":         "timeout",
 	"Locks[].Kind":                "text",
 	"Routes[].Method":             "PUT",
@@ -71,7 +72,8 @@ func everything(t *testing.T) *artifact.Artifact {
 			Admin:     "127.0.0.1:2", Calls: artifact.Calls{Dir: "calls", Flush: time.Second, MaxBytes: 1},
 			Signatures: &artifact.Signing{Keys: []artifact.SigningKey{{Name: "ci", Key: [32]byte{1}}, {Name: "lead", Key: [32]byte{2}}}, Need: 1},
 		},
-		Providers: []artifact.Provider{{Name: "p", Kind: "openai", BaseURL: "https://p.example/v1", Credentials: []string{"env:P"}, Headers: []artifact.Header{{Name: "x-h", Value: "v"}}, Timeouts: to}},
+		Providers: []artifact.Provider{{Name: "p", Kind: "openai", BaseURL: "https://p.example/v1", Credentials: []string{"env:P"}, Headers: []artifact.Header{{Name: "x-h", Value: "v"}}, Timeouts: to,
+			Vendor: "vllm", APIVersion: "v1", Entra: &artifact.Entra{Tenant: "t", ClientID: "c", ClientSecret: "env:S", Authority: "https://login.example", Scope: "s"}}},
 		Models: []artifact.Model{
 			{Name: "m", Strategy: "priority", Targets: []artifact.Target{{Provider: 0, Model: "u", Price: 1}}, Retry: artifact.Retry{Attempts: 2, On: []string{"429"}}, Timeouts: to, MaxTokens: 9, Capabilities: []string{"tools"}},
 			{Name: "n", Strategy: "priority", Targets: []artifact.Target{{Provider: 0, Model: "v", Price: 1}}, Retry: artifact.Retry{Attempts: 1, On: []string{"429"}}, Timeouts: to, MaxTokens: 9, Capabilities: []string{"tools"}},

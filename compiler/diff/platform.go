@@ -8,6 +8,7 @@ import (
 
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/sign"
+	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 // gateway compares what belongs to the process.
@@ -167,6 +168,16 @@ func (c *comparison) providers() {
 			d.Witness = c.anyChat(models)
 			c.add(d)
 		}
+		if x.Kind == y.Kind && x.Vendor != y.Vendor {
+			d := ch(ProviderKind, vendorOf(x), vendorOf(y), "is called as %s", vendorOf(y))
+			d.Witness = c.anyChat(models)
+			c.add(d)
+		}
+		if x.Kind == y.Kind && x.APIVersion != y.APIVersion {
+			d := ch(ProviderPath, x.APIVersion, y.APIVersion, "is called in version %s of its API", y.APIVersion)
+			d.Witness = c.anyChat(models)
+			c.add(d)
+		}
 		if x.BaseURL != y.BaseURL {
 			d := ch(ProviderPath, x.BaseURL, y.BaseURL, "is called at %s", y.BaseURL)
 			if server(x.BaseURL) != server(y.BaseURL) {
@@ -175,8 +186,8 @@ func (c *comparison) providers() {
 			d.Witness = c.anyChat(models)
 			c.add(d)
 		}
-		if !slices.Equal(x.Credentials, y.Credentials) {
-			c.add(ch(ProviderCredentials, strings.Join(x.Credentials, ", "), strings.Join(y.Credentials, ", "), "has other credentials"))
+		if before, after := proofs(x), proofs(y); before != after {
+			c.add(ch(ProviderCredentials, before, after, "has other credentials"))
 		}
 		c.headers(x, y, models, ch)
 		if x.Timeouts != y.Timeouts {
@@ -185,6 +196,23 @@ func (c *comparison) providers() {
 			c.add(d)
 		}
 	})
+}
+
+// vendorOf says as whose server a provider is called.
+func vendorOf(p *artifact.Provider) string {
+	if row := vendor.Get(p.Vendor); row != nil {
+		return row.Title
+	}
+	return vendor.Unknown().Title
+}
+
+// proofs are the references by which a provider proves who calls.
+func proofs(p *artifact.Provider) string {
+	all := slices.Clone(p.Credentials)
+	if e := p.Entra; e != nil {
+		all = append(all, fmt.Sprintf("application %s of %s/%s for %s with %s", e.ClientID, e.Authority, e.Tenant, e.Scope, e.ClientSecret))
+	}
+	return strings.Join(all, ", ")
 }
 
 // headers says which headers of a provider changed, by name: a value may be a secret, whatever the linter said.

@@ -103,6 +103,9 @@ type Provider struct {
 	Headers     []artifact.Header // sorted by name
 	Timeouts    artifact.Timeouts
 	Catalogue   string // the catalogue's name of the vendor, where the files say it
+	Vendor      string // of kind openai-compatible; package vendor has its row, or link has reported it
+	APIVersion  string // of kind azure-openai
+	Entra       *artifact.Entra
 }
 
 // Model is a name that callers ask for. GivenAttempts tells whether the files say how many attempts there are.

@@ -147,6 +147,9 @@ func (l *linker) providers() {
 		}
 	}
 	l.p.Models = models
+	for i := range l.p.Providers {
+		l.peculiar(&l.p.Providers[i])
+	}
 }
 
 func (l *linker) upstreams() {

@@ -17,6 +17,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/openapi"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
+	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 const codeOperation diag.Code = "GWC2005" // settings for an operation that the document lacks
@@ -75,7 +76,11 @@ func (l *lowerer) providers() {
 	for _, name := range sorted(l.c.Providers) {
 		in := l.c.Providers[name]
 		out := ir.Provider{Name: name, Kind: in.Kind, BaseURL: strings.TrimRight(in.BaseURL, "/"),
-			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts), Catalogue: in.Catalogue}
+			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts), Catalogue: in.Catalogue,
+			Vendor: in.Vendor, APIVersion: in.APIVersion, Entra: (*artifact.Entra)(in.Entra)}
+		if row := vendor.Get(in.Vendor); out.BaseURL == "" && row != nil {
+			out.BaseURL = row.BaseURL
+		}
 		for _, h := range sorted(in.Headers) {
 			out.Headers = append(out.Headers, artifact.Header{Name: h, Value: in.Headers[h]})
 		}

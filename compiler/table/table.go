@@ -63,7 +63,8 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		a.Gateway.Listeners = append(a.Gateway.Listeners, artifact.Listener(l))
 	}
 	for _, v := range p.Providers {
-		a.Providers = append(a.Providers, artifact.Provider{Name: v.Name, Kind: v.Kind, BaseURL: v.BaseURL, Credentials: v.Credentials, Headers: v.Headers, Timeouts: v.Timeouts})
+		a.Providers = append(a.Providers, artifact.Provider{Name: v.Name, Kind: v.Kind, BaseURL: v.BaseURL, Credentials: v.Credentials, Headers: v.Headers, Timeouts: v.Timeouts,
+			Vendor: v.Vendor, APIVersion: v.APIVersion, Entra: v.Entra})
 	}
 	for i := range p.Models {
 		m := &p.Models[i]

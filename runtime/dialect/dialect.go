@@ -3,6 +3,8 @@
 // encodes them. Each dialect is a folder of its own (openaichat, anthropic) and knows no other.
 package dialect
 
+import "github.com/gwc-dev/gwc/schema/vendor"
+
 // Role of a message's author.
 type Role uint8
 
@@ -321,9 +323,12 @@ type Tap interface {
 
 // Target is what an encoder must know of the model that a request goes to. MaxTokens is the output limit to send where
 // the provider requires one and the caller named none; 0: the dialect's default.
+//
+// Vendor is how the provider differs from OpenAI, where it speaks OpenAI's dialect in a way of its own; nil elsewhere.
 type Target struct {
 	Model     string
 	MaxTokens int64
+	Vendor    *vendor.Row
 }
 
 // ErrorAnswer is a provider's answer with an error status, as it came. Type is what a header says of the error

@@ -13,6 +13,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/form"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 	"github.com/gwc-dev/gwc/runtime/dialect/promptrest"
 	"github.com/gwc-dev/gwc/runtime/engine"
 	"github.com/gwc-dev/gwc/runtime/http1"
@@ -404,7 +405,8 @@ func (f *chatFlow) prepare() {
 			edits[n] = f.head.ReplaceModel(f.out)
 			n++
 		}
-		if f.head.Stream && f.speaks.asksUsage {
+		row := f.target.Provider.Row
+		if f.head.Stream && f.speaks.asksUsage && (row == nil || !row.UsageAlways) {
 			if e, needed := f.head.RequestUsage(f.body); needed {
 				edits[n] = e
 				n++
@@ -412,6 +414,7 @@ func (f *chatFlow) prepare() {
 			}
 		}
 		f.up = jsonscan.Splice(f.up[:0], f.body, edits[:n]...)
+		f.adapt()
 		return
 	}
 	if f.program != nil {
@@ -422,7 +425,18 @@ func (f *chatFlow) prepare() {
 			return
 		}
 	}
-	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens})
+	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens, Vendor: f.target.Provider.Row})
+	f.adapt()
+}
+
+// adapt makes a chat in OpenAI's dialect what the vendor behind the target takes.
+func (f *chatFlow) adapt() {
+	row := f.target.Provider.Row
+	if row == nil || f.serves.id != openAIChat || f.prepErr != nil {
+		return
+	}
+	f.out, f.prepErr = openaichat.Adapt(f.out[:0], f.up, row, f.target.Model)
+	f.up, f.out = f.out, f.up
 }
 
 // send starts the call.

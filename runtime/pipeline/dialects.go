@@ -3,6 +3,8 @@ package pipeline
 import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
+	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
@@ -24,6 +26,8 @@ const (
 	cohereRerank
 	anthropicCount
 	promptREST
+	cohereChat // served alone, as is the next
+	ollamaChat
 	dialects // how many there are
 )
 
@@ -90,6 +94,8 @@ var spokenDialects = [dialects]spoken{
 	cohereRerank:          reranks(),
 	anthropicCount:        counts(),
 	promptREST:            promptSpoken(),
+	cohereChat:            {id: cohereChat},
+	ollamaChat:            {id: ollamaChat},
 }
 
 var servedDialects = [dialects]served{
@@ -112,6 +118,14 @@ var servedDialects = [dialects]served{
 	openAIModerations:     servedTask(openAIModerations),
 	cohereRerank:          servedTask(cohereRerank),
 	anthropicCount:        servedCounts(),
+	cohereChat: {
+		id: cohereChat, streams: "text/event-stream", encode: cohere.EncodeRequest, decodeError: cohere.DecodeError,
+		decoder: func() dialect.Decoder { return new(cohere.Decoder) },
+	},
+	ollamaChat: {
+		id: ollamaChat, streams: "application/x-ndjson", encode: ollama.EncodeRequest, decodeError: ollama.DecodeError,
+		decoder: func() dialect.Decoder { return new(ollama.Decoder) },
+	},
 }
 
 // byRoute finds the dialect of a route's callers.

@@ -27,6 +27,35 @@ var kinds = map[string]*kind{
 		to:     map[operation]dialectID{chat: openAIChat, embed: openAIEmbeddings},
 		target: openAIPath,
 	},
+	"openai-compatible": {
+		speaks: 1<<openAIChat | tasks | 1<<cohereRerank,
+		to:     map[operation]dialectID{chat: openAIChat, embed: openAIEmbeddings},
+		target: openAIPath,
+	},
+	"mistral": {
+		speaks: 1<<openAIChat | 1<<openAIEmbeddings | 1<<openAIModerations | 1<<openAITranscriptions,
+		to:     map[operation]dialectID{chat: openAIChat, embed: openAIEmbeddings},
+		target: openAIPath,
+	},
+	"azure-openai": {
+		speaks: 1<<openAIChat | tasks&^(1<<openAIModerations),
+		to:     map[operation]dialectID{chat: openAIChat, embed: openAIEmbeddings},
+		target: azurePath,
+	},
+	"cohere": {
+		speaks: 1 << cohereRerank,
+		to:     map[operation]dialectID{chat: cohereChat},
+		target: func(dst []byte, c *callee) []byte {
+			if c.dialect == cohereRerank {
+				return append(dst, "/v2/rerank"...)
+			}
+			return append(dst, "/v2/chat"...)
+		},
+	},
+	"ollama": {
+		to:     map[operation]dialectID{chat: ollamaChat},
+		target: func(dst []byte, _ *callee) []byte { return append(dst, "/api/chat"...) },
+	},
 	"anthropic": {
 		speaks: 1<<anthropicMessages | 1<<anthropicCount,
 		to:     map[operation]dialectID{chat: anthropicMessages},
@@ -37,6 +66,29 @@ var kinds = map[string]*kind{
 			return append(dst, "/v1/messages"...)
 		},
 	},
+}
+
+// azurePath names the deployment in the path, and the version of the API behind it. The version "v1" has OpenAI's own
+// paths, and takes the deployment for the model.
+func azurePath(dst []byte, c *callee) []byte {
+	switch version := c.provider.APIVersion; version {
+	case "v1":
+		return append(append(dst, "/openai/v1"...), taskPaths[c.dialect]...)
+	case "preview":
+		return append(append(append(dst, "/openai/v1"...), taskPaths[c.dialect]...), "?api-version=preview"...)
+	default:
+		dst = append(dst, "/openai/deployments/"...)
+		for i := 0; i < len(c.model); i++ {
+			const hex = "0123456789ABCDEF"
+			switch b := c.model[i]; {
+			case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '.', b == '_', b == '~':
+				dst = append(dst, b)
+			default:
+				dst = append(dst, '%', hex[b>>4], hex[b&15])
+			}
+		}
+		return append(append(append(dst, taskPaths[c.dialect]...), "?api-version="...), version...)
+	}
 }
 
 // serves is the dialect in which a kind of provider is asked by callers of s: theirs, if it speaks that, or the one

@@ -17,6 +17,15 @@ func sign(p *artifact.Provider, d Deps) (signer.Signer, error) {
 		keys = append(keys, v)
 	}
 	switch p.Kind {
+	case "azure-openai":
+		if p.Entra == nil {
+			return signer.Header("api-key", "", keys), nil
+		}
+		v, err := d.Secrets.Resolve(p.Entra.ClientSecret)
+		if err != nil {
+			return nil, err
+		}
+		return d.Tokens.Bearer(signer.Entra(p.Entra.Authority, p.Entra.Tenant, p.Entra.ClientID, p.Entra.Scope, v)), nil
 	case "anthropic":
 		return signer.Header("x-api-key", "", keys), nil
 	default:

@@ -25,6 +25,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/upstream"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
+	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 // Deps is the state of the process that outlives snapshots.
@@ -154,6 +155,7 @@ type Provider struct {
 	Prefix string
 	Fields []byte // its own header lines
 	Signer signer.Signer
+	Row    *vendor.Row // how it differs from OpenAI, of kinds that speak OpenAI's dialect in a way of their own; else nil
 }
 
 // New binds an artifact. It fails where a secret cannot be resolved or a URL cannot be used; it changes nothing then.
@@ -233,6 +235,14 @@ func (s *Snapshot) provider(p *artifact.Provider, d Deps) (*Provider, error) {
 	b := &Provider{Provider: p, Pool: pool, Prefix: prefix}
 	for _, h := range p.Headers {
 		b.Fields = append(b.Fields, h.Name+": "+h.Value+"\r\n"...)
+	}
+	switch p.Kind {
+	case "mistral":
+		b.Row = vendor.Mistral()
+	case "openai-compatible":
+		if b.Row = vendor.Get(p.Vendor); b.Row == nil {
+			b.Row = vendor.Unknown()
+		}
 	}
 	if b.Signer, err = sign(p, d); err != nil {
 		return nil, fmt.Errorf("provider %q: %w", p.Name, err)

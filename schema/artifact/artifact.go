@@ -81,7 +81,9 @@ type Calls struct {
 }
 
 // ProviderKinds are the kinds that an artifact may name. The runtime serves each of them.
-func ProviderKinds() []string { return []string{"openai", "anthropic"} }
+func ProviderKinds() []string {
+	return []string{"openai", "openai-compatible", "azure-openai", "anthropic", "mistral", "cohere", "ollama"}
+}
 
 // Provider is an AI vendor account or server. Kind is one of [ProviderKinds]. BaseURL is the root to which the
 // kind's own paths are added, without a trailing slash. Credentials are secret references, used in turn. Headers are
@@ -93,6 +95,19 @@ type Provider struct {
 	Credentials []string `cbor:"4,keyasint,omitempty"`
 	Headers     []Header `cbor:"5,keyasint,omitempty"`
 	Timeouts    Timeouts `cbor:"6,keyasint"`
+	Vendor      string   `cbor:"7,keyasint,omitempty"` // a row of package vendor, of kind openai-compatible; "": any other server
+	APIVersion  string   `cbor:"8,keyasint,omitempty"` // of kind azure-openai
+	Entra       *Entra   `cbor:"9,keyasint,omitempty"` // of kind azure-openai: it counts, and not Credentials
+}
+
+// Entra is an application of Microsoft Entra ID: who the gateway is. ClientSecret is a secret reference, Authority a URL
+// without a trailing slash.
+type Entra struct {
+	Tenant       string `cbor:"1,keyasint"`
+	ClientID     string `cbor:"2,keyasint"`
+	ClientSecret string `cbor:"3,keyasint"`
+	Authority    string `cbor:"4,keyasint"`
+	Scope        string `cbor:"5,keyasint"`
 }
 
 // Header is a header that gwc sets.

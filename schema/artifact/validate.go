@@ -13,6 +13,7 @@ import (
 
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/artifact/prompt"
+	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 // MaxString is the greatest length of a string in an artifact.
@@ -180,6 +181,19 @@ func (v *validator) providers() {
 		v.base(p.BaseURL, "provider %d: its base URL", i)
 		for _, c := range p.Credentials {
 			v.reference(c, []string{"env:", "file:"}, "provider %d: a credential", i)
+		}
+		if p.Vendor != "" && vendor.Get(p.Vendor) == nil {
+			v.fail("provider %d is of vendor %q, which this version does not know", i, p.Vendor)
+		}
+		if p.APIVersion == "" && p.Kind == "azure-openai" || strings.ContainsFunc(p.APIVersion, func(r rune) bool { return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') }) {
+			v.fail("provider %d has API version %q", i, p.APIVersion)
+		}
+		if e := p.Entra; e != nil {
+			v.text(e.Tenant, "provider %d: its directory", i)
+			v.text(e.ClientID, "provider %d: its application", i)
+			v.text(e.Scope, "provider %d: its scope", i)
+			v.base(e.Authority, "provider %d: its authority", i)
+			v.reference(e.ClientSecret, []string{"env:", "file:"}, "provider %d: its application's secret", i)
 		}
 		for j, h := range p.Headers {
 			v.ascending(p.Headers[max(j-1, 0)].Name, h.Name, j == 0, "provider %d: the header", i)

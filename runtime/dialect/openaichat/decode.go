@@ -242,6 +242,9 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 		d.FailWith(emit, &e)
 		return
 	}
+	if !d.started && string(choices) == "[]" && len(d.Text(id)) == 0 && member == "delta" {
+		return // Azure's first chunk, with what its filter found in the prompt, says nothing of the answer
+	}
 	if !d.started {
 		d.started = true
 		d.Emit(emit, dialect.Event{Kind: dialect.Start, ID: d.Text(id), Model: d.Text(model)})
@@ -635,13 +638,13 @@ func stopReason(raw []byte) dialect.StopReason {
 	switch string(raw) {
 	case "", "null", `""`:
 		return ""
-	case `"length"`:
+	case `"length"`, `"model_length"`: // Mistral's word where the model's context is full
 		return dialect.StopLength
 	case `"tool_calls"`, `"function_call"`:
 		return dialect.StopToolCalls
-	case `"content_filter"`:
+	case `"content_filter"`, `"sensitive"`: // Z.ai's word
 		return dialect.StopFilter
-	case `"error"`:
+	case `"error"`, `"network_error"`, `"insufficient_system_resource"`: // Z.ai's and DeepSeek's words
 		return dialect.StopError
 	}
 	return dialect.StopEnd

@@ -8,6 +8,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/dialect/openai"
+	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 // LossTable says what becomes of what a caller of another dialect asks for at a provider of this one.
@@ -61,7 +62,7 @@ func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *
 		return dst, invalid("", "too_many_stop_sequences", fmt.Sprintf("This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop)))
 	}
 	w := sender{r: r, dst: dst, google: strings.Contains(t.Model, "gemini")}
-	w.request(t.Model, t.MaxTokens)
+	w.request(t)
 	return w.dst, nil
 }
 
@@ -90,8 +91,8 @@ func (w *sender) float(name string, f *float64) {
 	}
 }
 
-func (w *sender) request(model string, maxTokens int64) {
-	r := w.r
+func (w *sender) request(t *dialect.Target) {
+	r, model, maxTokens := w.r, t.Model, t.MaxTokens
 	w.lit(`{"model":`)
 	w.str(model)
 	w.messages()
@@ -111,6 +112,10 @@ func (w *sender) request(model string, maxTokens int64) {
 			}
 		}
 	} else {
+		if r.Reasoning != "" && t.Vendor != nil && vendor.Thinks(model) {
+			w.lit(`,"reasoning_effort":`)
+			w.str(r.Reasoning)
+		}
 		w.float(`,"temperature":`, r.Temperature)
 		w.float(`,"top_p":`, r.TopP)
 		w.float(`,"frequency_penalty":`, r.FrequencyPenalty)
