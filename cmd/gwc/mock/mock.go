@@ -33,7 +33,15 @@ const (
 	OpenAI    = "openai"
 	Anthropic = "anthropic"
 	HTTP      = "http"
+
+	Compatible = "openai-compatible" // below /compatible/v1
+	Azure      = "azure-openai"
+	Cohere     = "cohere"
+	Ollama     = "ollama"
 )
+
+// kinds are those that [Options.Provider] can name.
+var kinds = [...]string{OpenAI, Anthropic, HTTP, Compatible, Azure, Cohere, Ollama}
 
 // maxBody bounds a request body; the providers refuse around the same size.
 const maxBody = 32 << 20
@@ -42,7 +50,7 @@ const maxBody = 32 << 20
 // delay or fault.
 type Options struct {
 	Listen   string        // host:port; empty: [DefaultListen]
-	Provider string        // [OpenAI], [Anthropic], [HTTP] or empty for all
+	Provider string        // one of the kinds above, or empty for all
 	Latency  time.Duration // before the head of each answer
 	Chunks   int           // text events in a streamed answer, the text being repeated as needed; 0: as the text has it
 	ChunkGap time.Duration // between two events of a stream
@@ -113,8 +121,8 @@ type Handler struct {
 
 // New checks o and returns the handler that [Serve] would run.
 func New(o Options) (*Handler, error) {
-	if !slices.Contains([]string{"", OpenAI, Anthropic, HTTP}, o.Provider) {
-		return nil, fmt.Errorf("mock: provider %q is none of %q, %q, %q", o.Provider, OpenAI, Anthropic, HTTP)
+	if o.Provider != "" && !slices.Contains(kinds[:], o.Provider) {
+		return nil, fmt.Errorf("mock: provider %q is none of %q", o.Provider, kinds)
 	}
 	if o.Chunks < 0 {
 		return nil, fmt.Errorf("mock: chunks is %d, expected 0 or more", o.Chunks)
@@ -138,6 +146,7 @@ func New(o Options) (*Handler, error) {
 		h.mux.HandleFunc("GET /v1/models", h.models)
 		h.mux.HandleFunc("GET /v1/models/{model}", h.models)
 	}
+	h.vendors(serves)
 	if serves(HTTP) {
 		h.mux.HandleFunc("GET /pets", h.plain(h.pets.list))
 		h.mux.HandleFunc("POST /pets", h.plain(h.pets.create))

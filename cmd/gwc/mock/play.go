@@ -155,6 +155,9 @@ func (p *player) stream(events [][]byte) {
 	head := p.w.Header()
 	p.dialect.headers(head, p.id, 200)
 	head.Set("Content-Type", "text/event-stream; charset=utf-8")
+	if p.mediaType != "" {
+		head.Set("Content-Type", p.mediaType)
+	}
 	head.Set("Cache-Control", "no-cache")
 	p.w.WriteHeader(200)
 	p.journal.stream()
