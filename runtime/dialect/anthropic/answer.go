@@ -61,8 +61,8 @@ func (e *Encoder) Done() bool { return e.done }
 
 // Event implements [dialect.Encoder].
 func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
-	if e.done {
-		return dst
+	if e.done || ev.Choice > 0 {
+		return dst // the dialect has one answer: the first
 	}
 	if !e.started && ev.Kind != dialect.ErrorEvent {
 		e.started = true

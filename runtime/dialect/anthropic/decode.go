@@ -205,9 +205,11 @@ func (d *Decoder) emitUsage(emit func(*dialect.Event)) {
 	}
 }
 
-// start reads the message of message_start: id, model and the first usage.
+// start reads the message of message_start: id, model and the first usage; and what else it holds already where the
+// model does not begin anew, but goes on with what a server-side tool called (tool_use blocks and the stop reason).
 func (d *Decoder) start(message []byte, emit func(*dialect.Event)) {
 	ev := dialect.Event{Kind: dialect.Start}
+	var list, reason []byte
 	c := jsonscan.Over(message)
 	for c.Enter(); c.More(); {
 		switch string(c.Key()) {
@@ -217,6 +219,10 @@ func (d *Decoder) start(message []byte, emit func(*dialect.Event)) {
 			ev.Model = d.Text(c.Skip())
 		case "usage":
 			d.usage.read(c.Skip())
+		case "content":
+			list = c.Skip()
+		case "stop_reason":
+			reason = c.Skip()
 		default:
 			c.Skip()
 		}
@@ -232,6 +238,12 @@ func (d *Decoder) start(message []byte, emit func(*dialect.Event)) {
 	d.started, d.id = true, ev.ID
 	d.Emit(emit, ev)
 	d.emitUsage(emit)
+	if len(list) > 0 && list[0] == '[' {
+		d.content(list, emit)
+	}
+	if len(reason) > 0 && reason[0] == '"' {
+		d.stop(emit, stopReason(reason), "")
+	}
 }
 
 // content is what a content block's start, or a block of a whole answer, holds.
@@ -472,7 +484,15 @@ func (d *Decoder) whole(emit func(*dialect.Event)) {
 		return
 	}
 	d.Emit(emit, start)
-	c = jsonscan.Over(list)
+	d.content(list, emit)
+	d.emitUsage(emit)
+	d.stop(emit, stopReason(reason), d.Text(sequence))
+	d.End(emit)
+}
+
+// content reads whole content blocks.
+func (d *Decoder) content(list []byte, emit func(*dialect.Event)) {
+	c := jsonscan.Over(list)
 	c.Enter()
 	for i := int64(0); c.More(); i++ {
 		raw := c.Skip()
@@ -482,9 +502,6 @@ func (d *Decoder) whole(emit func(*dialect.Event)) {
 		d.blockStart(i, raw, emit)
 		d.blockStop(i, emit)
 	}
-	d.emitUsage(emit)
-	d.stop(emit, stopReason(reason), d.Text(sequence))
-	d.End(emit)
 }
 
 // read takes the numbers of a usage object and reports whether there were any.

@@ -515,7 +515,17 @@ func appendUsage(dst []byte, u *dialect.Usage) []byte {
 	dst = strconv.AppendInt(dst, u.CacheRead, 10)
 	dst = append(dst, `,"cache_write_tokens":`...)
 	dst = strconv.AppendInt(dst, u.CacheWrite, 10)
+	dst = appendAudio(dst, u.InputAudio)
 	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
 	dst = strconv.AppendInt(dst, u.Reasoning, 10)
+	dst = appendAudio(dst, u.OutputAudio)
 	return append(dst, "}}"...)
+}
+
+// appendAudio writes tokens of audio where there are any.
+func appendAudio(dst []byte, n int64) []byte {
+	if n == 0 {
+		return dst
+	}
+	return strconv.AppendInt(append(dst, `,"audio_tokens":`...), n, 10)
 }

@@ -128,7 +128,7 @@ func readCassette(path string, f *file) ([]*Exchange, error) {
 			return nil, fmt.Errorf("%s/%s: %w", f.corpus, f.name, err)
 		}
 		x := &Exchange{
-			Name: fmt.Sprintf("%s#%d", f.name, n), Corpus: f.corpus, Provider: provider(u.Host), Host: u.Host, Path: u.Path, Query: u.RawQuery, Method: strings.ToUpper(i.Request.Method),
+			Name: fmt.Sprintf("%s#%d", f.name, n), Corpus: f.corpus, Provider: provider(u.Hostname()), Host: u.Host, Path: u.Path, Query: u.RawQuery, Method: strings.ToUpper(i.Request.Method),
 			RequestHeader: http.Header(i.Request.Headers), Header: http.Header(i.Response.Headers), Status: int(i.Response.Status) + i.Response.Code,
 			Request: plain(string(i.Request.Body)), Answer: plain(string(i.Response.Body)),
 		}
@@ -136,6 +136,9 @@ func readCassette(path string, f *file) ([]*Exchange, error) {
 		x.MediaType = strings.ToLower(strings.TrimSpace(x.MediaType))
 		if x.Method == http.MethodPost || x.Method == http.MethodGet && strings.HasSuffix(x.Path, "/models") {
 			x.Dialect, x.Operation = classify(u)
+		}
+		if x.Dialect == Messages && strings.HasPrefix(x.Host, "bedrock-runtime.") && !strings.Contains(x.Request, `"messages"`) {
+			x.Dialect = BedrockInvoke // texts of the time before Messages
 		}
 		x.Stream = framing(x)
 		x.Excluded = unusable(x)

@@ -136,11 +136,18 @@ func unusable(x *Exchange) string {
 	case x.Answer == "":
 		return "empty answer"
 	}
+	if strings.Contains(x.Query, "enum-encoding") {
+		return "words as numbers ($alt=json;enum-encoding=int), which no caller of the gateway and not the gateway itself asks for"
+	}
 	end := ""
 	switch x.Stream {
 	case Whole, Array:
+		var o struct{ Error json.RawMessage }
 		if !json.Valid([]byte(x.Answer)) {
 			return "body is not JSON"
+		}
+		if x.Operation == OpChat && json.Unmarshal([]byte(x.Answer), &o) == nil && len(o.Error) > 0 && o.Error[0] == '{' {
+			return fmt.Sprintf("an error with status %d, made by hand; is reported as the error that it is", x.Status)
 		}
 		return ""
 	case Lines:

@@ -10,8 +10,23 @@ import (
 	"strings"
 )
 
-// fixture makes an exchange of a file of vercel-ai: a body, or events one a line in the provider's own words, to which
-// the framing that they had on the wire is given back.
+// fixtures makes exchanges of a file of vercel-ai, several where it holds the answers of several turns behind each other.
+// Two of its files do so by design, in one answer: a client's test of what such a stream does to it.
+func fixtures(name, content string) (all []*Exchange) {
+	pieces := []string{content}
+	if again := "{\"type\":\"message_start\""; !strings.HasSuffix(name, "/spliced-message-start.chunks.txt") && !strings.HasSuffix(name, "/duplicate-message-start.chunks.txt") && strings.Count(content, again) > 1 {
+		pieces = strings.SplitAfter(content, "{\"type\":\"message_stop\"}\n")
+	}
+	for _, piece := range pieces {
+		if strings.TrimSpace(piece) != "" {
+			all = append(all, fixture(name, piece))
+		}
+	}
+	return all
+}
+
+// fixture makes an exchange: of a body, or of events one a line in the provider's own words, to which the framing
+// that they had on the wire is given back.
 func fixture(name, content string) *Exchange {
 	x := &Exchange{Status: http.StatusOK, Method: http.MethodPost, MediaType: "application/json", Answer: content, Header: http.Header{}}
 	folder, _, _ := strings.Cut(strings.TrimPrefix(name, "packages/"), "/")

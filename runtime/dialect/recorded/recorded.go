@@ -33,7 +33,7 @@ import (
 
 // Exchange is one recorded request with its answer. It is shared between tests: nobody changes it.
 type Exchange struct {
-	Name     string // the file below its corpus' folder, "#" and the number in it, from 0; fixtures have no number
+	Name     string // the file below its corpus' folder, "#" and the number in it, from 0; a fixture has a number if its file holds several
 	Corpus   string // the folder below recordings
 	Provider string // who answered, by the catalogue's name where it has one: "openai", "amazon-bedrock", …
 	Host     string // "" of fixtures
@@ -210,11 +210,16 @@ var corpora = sync.OnceValues(func() ([]*file, error) {
 			if err != nil {
 				return err
 			}
-			x := fixture(name, string(raw))
-			x.Corpus, x.Name = f.corpus, f.name
-			x.Excluded = unusable(x)
-			f.dialects = []string{x.Dialect}
-			f.exchanges = func() ([]*Exchange, error) { return []*Exchange{x}, nil }
+			all := fixtures(name, string(raw))
+			for n, x := range all {
+				x.Corpus, x.Name = f.corpus, f.name
+				if len(all) > 1 {
+					x.Name = fmt.Sprintf("%s#%d", f.name, n)
+				}
+				x.Excluded = unusable(x)
+				f.dialects = []string{x.Dialect}
+			}
+			f.exchanges = func() ([]*Exchange, error) { return all, nil }
 		default:
 			return nil
 		}
