@@ -15,6 +15,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/bedrock"
 	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
 	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
@@ -37,6 +38,7 @@ var provided = []struct {
 		a, _ := readGemini(t, i.mediaType, i.answer)
 		return a
 	}},
+	{recorded.Converse, func() dialect.Decoder { return new(bedrock.Decoder) }, nil, bedrock.DecodeError, readConverse},
 	{recorded.Cohere, func() dialect.Decoder { return new(cohere.Decoder) }, nil, cohere.DecodeError, readCohere},
 	{recorded.Ollama, func() dialect.Decoder { return new(ollama.Decoder) }, nil, ollama.DecodeError, readOllama},
 }
