@@ -185,6 +185,9 @@ func (w *whoCan) through(x reach.Subject, app int) (string, diag.Span) {
 	}
 	switch w.m.By(x) {
 	case reach.Listed:
+		if by, _ := w.m.Through(x.Model, app); by.Routes != nil {
+			return "through " + w.p.Routes[by.Routes[0]].ID, at
+		}
 		return "lists the model", at
 	case reach.Open:
 		return "needs no key", at

@@ -311,6 +311,11 @@ func (p *prover) who(app int) string {
 func (p *prover) request(x reach.Subject, app int) *Witness {
 	var q diff.Request
 	if x.Model >= 0 {
+		if app != reach.Everyone {
+			if by, _ := p.m.Through(x.Model, app); by.Routes != nil {
+				return p.request(by, app)
+			}
+		}
 		q = diff.Request{Method: "POST", Path: "/v1/chat/completions", Model: p.p.Models[x.Model].Name}
 	} else {
 		r := &p.p.Routes[x.Routes[0]]

@@ -1,8 +1,8 @@
 // Package reach answers who can make which calls, and through what.
 //
 // A linked program enters; for any model or operation the apps that reach it leave, with the lines of the sources that
-// say so. There are three ways: an app lists a model; an operation asks for a key, and any app may hold one; an operation
-// asks for nothing, and everyone reaches it. Limits and expiries do not take reach away, they bound it; whoever asks gets
+// say so. There are these ways: an app lists a model, or may call a prompt that asks it; an operation asks for a key, and
+// any app may hold one; an operation asks for nothing, and everyone reaches it. Limits and expiries do not take reach away, they bound it; whoever asks gets
 // them beside it.
 //
 // An app counts whether it has a key that works or not: keys come and go many times a day, while what an app may do is
@@ -49,6 +49,7 @@ type Map struct {
 	listed     [][]int // the apps that list a model, in order
 	all        []int   // every app
 	called     [][]int // the apps that may call a prompt, in order
+	reached    [][]int // the apps that list a model or may call a prompt that asks it, in order
 	keys       [][]int // of an app, indices into Program.Keys
 }
 
@@ -80,6 +81,23 @@ func New(p *ir.Program) *Map {
 			}
 		}
 		m.called = append(m.called, apps)
+	}
+	m.reached = make([][]int, len(p.Models))
+	for i := range p.Models {
+		m.reached[i] = m.listed[i]
+	}
+	for i := range p.Prompts {
+		for j := range p.Prompts[i].Versions {
+			model := p.Prompts[i].Versions[j].Model.Index
+			if model < 0 {
+				continue
+			}
+			for _, app := range m.called[i] {
+				if at, there := slices.BinarySearch(m.reached[model], app); !there {
+					m.reached[model] = slices.Insert(slices.Clip(m.reached[model]), at, app)
+				}
+			}
+		}
 	}
 	for i := range p.Keys {
 		m.keys[p.Keys[i].App] = append(m.keys[p.Keys[i].App], i)
@@ -171,12 +189,37 @@ func (m *Map) By(s Subject) By {
 // too. The slice is not the caller's.
 func (m *Map) Apps(s Subject) []int {
 	if s.Model >= 0 {
-		return m.listed[s.Model]
+		return m.reached[s.Model]
 	}
 	if m.Kind(s).Prompt() {
 		return m.called[m.p.Routes[s.Routes[0]].Prompt]
 	}
 	return m.all
+}
+
+// Through returns the prompt by which an app reaches a model that it does not list, and the version that asks it; a
+// Subject without routes where there is none, or the app lists the model.
+func (m *Map) Through(model, app int) (Subject, *ir.PromptVersion) {
+	if slices.Contains(m.listed[model], app) {
+		return Subject{}, nil
+	}
+	for i := range m.p.Prompts {
+		if !slices.Contains(m.called[i], app) {
+			continue
+		}
+		for j := range m.p.Prompts[i].Versions {
+			v := &m.p.Prompts[i].Versions[j]
+			if v.Model.Index != model {
+				continue
+			}
+			for _, s := range m.operations {
+				if r := &m.p.Routes[s.Routes[0]]; r.Kind == artifact.RoutePrompt && r.Prompt == i {
+					return s, v
+				}
+			}
+		}
+	}
+	return Subject{}, nil
 }
 
 // Keys returns an app's keys that work at a time, as indices into Program.Keys. At the zero time it returns all.
@@ -237,7 +280,14 @@ func (m *Map) Grant(s Subject, app int) []diag.Label {
 		a := &m.p.Apps[app]
 		i := slices.IndexFunc(a.Models, func(r ir.Ref) bool { return r.Index == s.Model })
 		if i < 0 {
-			return nil
+			x, v := m.Through(s.Model, app)
+			if x.Routes == nil {
+				return nil
+			}
+			path := append(slices.Clone(v.Path), "model")
+			l = m.Grant(x, app)
+			add(m.p.Places.Value(path...), "the prompt asks the model")
+			return l
 		}
 		add(m.p.Places.Value("tenants", m.p.Tenants[a.Tenant].Name, "apps", a.Name, "models", strconv.Itoa(i)), "the app lists the model")
 		add(m.At(s), "the model")
