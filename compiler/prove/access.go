@@ -269,11 +269,11 @@ func (s *search) apartCredentials(tenants []bool) {
 		if !tenants[a.Tenant] || s.takes(s.callers, i) {
 			continue
 		}
-		for _, ref := range a.Models {
-			if ref.Index < 0 || except[ref.Index] {
+		for _, x := range s.asks(i) {
+			if except[x.model] {
 				continue
 			}
-			for _, t := range s.p.Models[ref.Index].Targets {
+			for _, t := range s.p.Models[x.model].Targets {
 				if t.Provider.Index < 0 {
 					continue
 				}
@@ -281,7 +281,7 @@ func (s *search) apartCredentials(tenants []bool) {
 					if users[c] == nil {
 						order = append(order, c)
 					}
-					users[c] = append(users[c], use{i, ref.Index, t.Provider.Index})
+					users[c] = append(users[c], use{i, x.model, t.Provider.Index})
 				}
 			}
 		}
