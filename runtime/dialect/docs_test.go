@@ -11,7 +11,9 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
 	"github.com/gwc-dev/gwc/runtime/dialect/bedrock"
+	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
 	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
+	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 )
 
@@ -36,6 +38,8 @@ func TestTheDocumentShowsTheTables(t *testing.T) {
 		{"anthropic-messages → openai", []dialect.Losses{openaichat.LossTable, dialect.Only()}},
 		{"openai-chat and anthropic-messages → gemini, vertex", []dialect.Losses{gemini.LossTable}},
 		{"openai-chat and anthropic-messages → bedrock", []dialect.Losses{bedrock.LossTable}},
+		{"openai-chat and anthropic-messages → cohere", []dialect.Losses{cohere.LossTable}},
+		{"openai-chat and anthropic-messages → ollama", []dialect.Losses{ollama.LossTable}},
 		{"gemini → other providers", []dialect.Losses{gemini.CallerTable}},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n\n| field | becomes | how, or why not |\n|---|---|---|\n", pair.name)
