@@ -7,6 +7,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/cache"
 	"github.com/gwc-dev/gwc/compiler/check"
 	"github.com/gwc-dev/gwc/compiler/link"
+	"github.com/gwc-dev/gwc/compiler/lower"
 	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
@@ -22,11 +23,16 @@ func judgeTests(b *build) (r diag.Report, err error) {
 			return r, nil
 		}
 	}
-	if b.tests, r, err = check.Tests(b.ctx, b.sources); err != nil {
+	found, r, err := check.Tests(b.ctx, b.sources)
+	if err != nil {
 		return r, err
 	}
-	if !r.Failed() && !b.failed {
-		r.Merge(link.Tests(b.program, b.tests)) // Names that are wrong in the configuration were reported there.
+	b.tests = found.Tests
+	if !r.Failed() && !b.failed { // Names that are wrong in the configuration were reported there.
+		r.Merge(link.Tests(b.program, b.tests))
+		var asserted diag.Report
+		b.program, asserted = link.Asserted(b.program, lower.Assertions(found.Assertions), found.Positions)
+		r.Merge(asserted)
 	}
 	if known && len(r.All()) == 0 && b.sources.Err() == nil {
 		b.options.Cache.Put(key, nil)
@@ -35,7 +41,7 @@ func judgeTests(b *build) (r diag.Report, err error) {
 }
 
 // testsKey is the digest of all that the judgement of tests depends on: their files, the language, and the names that
-// [link.Tests] holds them against.
+// [link.Tests] and [link.Asserted] hold them against.
 func testsKey(b *build) cache.Key {
 	h := sha256.New()
 	text := func(s string) {
@@ -92,7 +98,13 @@ func testsKey(b *build) cache.Key {
 		text(p.Upstreams[i].Name)
 	}
 	number(len(p.Models))
+	number(len(p.Prompts))
+	number(len(p.Assertions))
+	for i := range p.Assertions {
+		text(p.Assertions[i].Name)
+	}
 	for i := range p.Models {
+		text(p.Models[i].Name)
 		number(len(p.Models[i].Targets))
 		for _, t := range p.Models[i].Targets {
 			text(t.Model)

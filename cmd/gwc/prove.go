@@ -19,13 +19,13 @@ import (
 )
 
 func newProve(s streams) *cobra.Command {
-	var c compiling
+	c := compiling{rehearsal: true}
 	var only string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "prove",
 		Short: "Prove the repository's assertions",
-		Long: `prove compiles the repository and decides its assertions: who may reach what, what tenants have in common, what
+		Long: `prove compiles the repository and decides its assertions, those in tests/ too: who may reach what, what tenants have in common, what
 callers can use at most. It contacts nobody. A refuted assertion is shown with the lines that refute it and a request
 that is let through.
 

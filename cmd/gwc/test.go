@@ -15,6 +15,7 @@ import (
 	"github.com/gwc-dev/gwc/cmd/gwc/rehearse"
 	"github.com/gwc-dev/gwc/cmd/gwc/render"
 	"github.com/gwc-dev/gwc/cmd/serve"
+	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/compiler/script"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
@@ -119,6 +120,9 @@ where the repository or a test is wrong.`,
 					}
 				}
 			}
+			if n := assertionsInTests(r.Program); n > 0 {
+				s.say("%s in tests/ %s for `gwc prove` to decide", render.Count(n, "assertion"), map[bool]string{true: "is", false: "are"}[n == 1])
+			}
 			return result.say(s, all, took, least)
 		},
 	}
@@ -131,6 +135,16 @@ where the repository or a test is wrong.`,
 	f.BoolVarP(&verbose, "verbose", "v", false, "list every test")
 	f.BoolVar(&asJSON, "json", false, "write the outcome of every test as JSON, with --cover the coverage too")
 	return cmd
+}
+
+// assertionsInTests counts the assertions that stand beside tests.
+func assertionsInTests(p *ir.Program) (n int) {
+	for i := range p.Assertions {
+		if p.Assertions[i].Tested {
+			n++
+		}
+	}
+	return n
 }
 
 // coverLeast reads the percentage of --cover.

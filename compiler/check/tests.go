@@ -38,12 +38,20 @@ const (
 	codeTestFault  diag.Code = "GWC1409" // a fault that leaves no answer, with an answer
 )
 
-// Tests evaluates the units of a repository's tests and holds them against the language. The tests are in order of
-// file and line; those of a unit in which something is wrong are not among them. One Sources must not be checked twice
-// at the same time.
+// Rehearsed is what the units of a repository's tests hold. What stands in a unit in which something is wrong is not
+// among it.
+type Rehearsed struct {
+	Tests      []script.Test        // in order of file and line
+	Assertions map[string]Assertion // by name
+	// Positions has the places of Assertions.
+	Positions *Positions
+}
+
+// Tests evaluates the units of a repository's tests and holds them against the language. One Sources must not be checked
+// twice at the same time.
 //
 // A pattern of a test may ask CUE; it locks what it needs, so that tests can run side by side.
-func Tests(ctx context.Context, src *load.Sources) ([]script.Test, diag.Report, error) {
+func Tests(ctx context.Context, src *load.Sources) (Rehearsed, diag.Report, error) {
 	units := make([]*unit, len(src.Tests))
 	tests := make([][]script.Test, len(src.Tests))
 	var next atomic.Int64
@@ -64,18 +72,42 @@ func Tests(ctx context.Context, src *load.Sources) ([]script.Test, diag.Report, 
 	}
 	wg.Wait()
 	if err := errors.Join(ctx.Err(), src.Err()); err != nil {
-		return nil, diag.Report{}, err
+		return Rehearsed{}, diag.Report{}, err
 	}
 	var report diag.Report
 	var all []script.Test
+	c := newConfigFor(nil)
 	for i, u := range units {
 		report.Merge(u.report)
 		all = append(all, tests[i]...)
+		if f := u.asserted(&report); f != nil {
+			c.positions.add(f.Tenant, &f.Places)
+			joiner{unit: f, config: &c, report: &report}.join()
+		}
 	}
 	slices.SortStableFunc(all, func(a, b script.Test) int {
 		return cmp.Or(cmp.Compare(a.At.File, b.At.File), cmp.Compare(a.At.Start.Offset, b.At.Start.Offset), cmp.Compare(a.Name, b.Name))
 	})
-	return all, report, nil
+	return Rehearsed{Tests: all, Assertions: c.Assertions, Positions: c.positions}, report, nil
+}
+
+// asserted returns the assertions of a unit of tests as its fragment, or nil where there is none or something is wrong
+// in it.
+func (u *unit) asserted(report *diag.Report) *Fragment {
+	if u.root == nil || u.report.Failed() || u.root.fields["assertions"] == nil {
+		return nil
+	}
+	f := &Fragment{Tenant: u.tenant, First: u.first, Config: newConfig()}
+	m := &merger{unit: u, config: &f.Config, report: report}
+	merge(m, "assertions", f.Config.Assertions, m.assertion)
+	at := map[string]place{}
+	for path, p := range u.places {
+		if strings.HasPrefix(path, join([]string{"assertions"})) {
+			at[path] = p
+		}
+	}
+	f.Places = newPlaces(at)
+	return f
 }
 
 // misplaced reports a top-level field that stands on the wrong side: tests outside of tests/, or anything else in it.
@@ -95,10 +127,10 @@ func (w *walker) misplaced(label string, v cue.Value) bool {
 			Notes:   []string{"tests are evaluated apart from the configuration, so that they cannot change what is built"},
 			Help:    []string{"move it to a file in " + folder},
 		})
-	case label != "tests" && w.unit.rehearses:
+	case label != "tests" && label != "assertions" && w.unit.rehearses:
 		w.report(diag.Diagnostic{
 			Code:    codeTestOther,
-			Summary: fmt.Sprintf("field %q stands in a folder of tests, which hold nothing but \"tests\"", label),
+			Summary: fmt.Sprintf("field %q stands in a folder of tests, which hold nothing but \"tests\" and \"assertions\"", label),
 			Path:    []string{label},
 			Primary: diag.Label{Span: at},
 			Help:    []string{"move it to the files of the configuration"},

@@ -29,7 +29,7 @@ func testsOf(t *testing.T, text string) ([]script.Test, []diag.Diagnostic) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tests, report.All()
+	return tests.Tests, report.All()
 }
 
 // TestExpectationsAreCUE holds actual values against what files expect.

@@ -15,6 +15,7 @@ type Assertion struct {
 	Name   string
 	Kind   string // "reach", "auth", "isolation", "limit", "spend", "expiry", "targets", "timeout"
 	Reason string
+	Tested bool // it stands in tests/
 
 	Calls    []string // reach, auth, targets, timeout
 	Apps     []string // limit, spend, expiry; isolation: tenants

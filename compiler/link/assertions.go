@@ -10,7 +10,60 @@ import (
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
-const codeAsserted diag.Code = "GWC2401" // an assertion names what does not exist
+const (
+	codeAsserted      diag.Code = "GWC2401" // an assertion names what does not exist
+	codeAssertedTwice diag.Code = "GWC1103" // one in tests/ has the name of one in the configuration
+)
+
+// Asserted returns a linked program with the assertions of its tests among its own. places knows where they stand.
+func Asserted(p *ir.Program, given []ir.Assertion, places ir.Places) (*ir.Program, diag.Report) {
+	if len(given) == 0 {
+		return p, diag.Report{}
+	}
+	q := *p
+	l := linker{p: &q}
+	both := beside{p.Places, places, map[string]bool{}}
+	q.Places = both
+	q.Assertions = nil
+	for i := range given {
+		a := given[i]
+		a.Tested = true
+		path := []string{"assertions", a.Name}
+		if slices.ContainsFunc(p.Assertions, func(b ir.Assertion) bool { return b.Name == a.Name }) {
+			l.report.Add(diag.Diagnostic{
+				Code:      codeAssertedTwice,
+				Summary:   fmt.Sprintf("assertion %q is defined in two units", a.Name),
+				Path:      path,
+				Primary:   diag.Label{Span: places.Key(path...)},
+				Secondary: []diag.Label{{Span: p.Places.Key(path...), Text: "first defined here"}},
+				Notes:     []string{"assertions in tests/ and those of the configuration are one space of names"},
+			})
+			continue
+		}
+		both.tested[a.Name] = true
+		q.Assertions = append(q.Assertions, a)
+	}
+	l.assertions() // Those of the configuration have been looked at.
+	q.Assertions = append(q.Assertions, p.Assertions...)
+	slices.SortFunc(q.Assertions, func(a, b ir.Assertion) int { return strings.Compare(a.Name, b.Name) })
+	return &q, l.report
+}
+
+// beside is the places of a program and those of the assertions in its tests.
+type beside struct {
+	program, tests ir.Places
+	tested         map[string]bool
+}
+
+func (b beside) of(path []string) ir.Places {
+	if len(path) > 1 && path[0] == "assertions" && b.tested[path[1]] {
+		return b.tests
+	}
+	return b.program
+}
+
+func (b beside) Key(path ...string) diag.Span   { return b.of(path).Key(path...) }
+func (b beside) Value(path ...string) diag.Span { return b.of(path).Value(path...) }
 
 // assertions finds names in assertions that nothing has. Patterns with a "*" name nothing: whether they match is for
 // `gwc prove` to say.
