@@ -28,6 +28,8 @@ const (
 	promptREST
 	cohereChat // served alone, as is the next
 	ollamaChat
+	cohereEmbed
+	ollamaEmbed
 	dialects // how many there are
 )
 
@@ -96,6 +98,8 @@ var spokenDialects = [dialects]spoken{
 	promptREST:            promptSpoken(),
 	cohereChat:            {id: cohereChat},
 	ollamaChat:            {id: ollamaChat},
+	cohereEmbed:           {id: cohereEmbed},
+	ollamaEmbed:           {id: ollamaEmbed},
 }
 
 var servedDialects = [dialects]served{
@@ -118,6 +122,8 @@ var servedDialects = [dialects]served{
 	openAIModerations:     servedTask(openAIModerations),
 	cohereRerank:          servedTask(cohereRerank),
 	anthropicCount:        servedCounts(),
+	cohereEmbed:           {id: cohereEmbed, encode: cohere.EncodeEmbedding, decodeError: cohere.DecodeError, decoder: cohere.NewEmbeddingDecoder},
+	ollamaEmbed:           {id: ollamaEmbed, encode: ollama.EncodeEmbedding, decodeError: ollama.DecodeError, decoder: ollama.NewEmbeddingDecoder},
 	cohereChat: {
 		id: cohereChat, streams: "text/event-stream", encode: cohere.EncodeRequest, decodeError: cohere.DecodeError,
 		decoder: func() dialect.Decoder { return new(cohere.Decoder) },

@@ -44,17 +44,25 @@ var kinds = map[string]*kind{
 	},
 	"cohere": {
 		speaks: 1 << cohereRerank,
-		to:     map[operation]dialectID{chat: cohereChat},
+		to:     map[operation]dialectID{chat: cohereChat, embed: cohereEmbed},
 		target: func(dst []byte, c *callee) []byte {
-			if c.dialect == cohereRerank {
+			switch c.dialect {
+			case cohereRerank:
 				return append(dst, "/v2/rerank"...)
+			case cohereEmbed:
+				return append(dst, "/v2/embed"...)
 			}
 			return append(dst, "/v2/chat"...)
 		},
 	},
 	"ollama": {
-		to:     map[operation]dialectID{chat: ollamaChat},
-		target: func(dst []byte, _ *callee) []byte { return append(dst, "/api/chat"...) },
+		to: map[operation]dialectID{chat: ollamaChat, embed: ollamaEmbed},
+		target: func(dst []byte, c *callee) []byte {
+			if c.dialect == ollamaEmbed {
+				return append(dst, "/api/embed"...)
+			}
+			return append(dst, "/api/chat"...)
+		},
 	},
 	"anthropic": {
 		speaks: 1<<anthropicMessages | 1<<anthropicCount,

@@ -81,7 +81,7 @@ func servedTask(id dialectID) served {
 func servedEmbeddings() served {
 	s := servedTask(openAIEmbeddings)
 	s.encode = openaitask.EncodeEmbeddings
-	s.decoder = func() dialect.Decoder { return new(openaitask.EmbeddingsDecoder) }
+	s.decoder = openaitask.NewEmbeddingsDecoder
 	return s
 }
 

@@ -108,80 +108,58 @@ func AppendTexts(dst []byte, texts []string) []byte {
 	return append(dst, ']')
 }
 
-// EmbeddingsDecoder reads an answer of POST /embeddings.
-type EmbeddingsDecoder struct{ dialect.Intake }
+// NewEmbeddingsDecoder reads answers of POST /embeddings.
+func NewEmbeddingsDecoder() dialect.Decoder { return dialect.NewVectorDecoder(readVectors) }
 
-var _ dialect.Decoder = (*EmbeddingsDecoder)(nil)
-
-// Feed implements [dialect.Decoder].
-func (d *EmbeddingsDecoder) Feed(b []byte, emit func(*dialect.Event)) {
-	d.Take(b, emit, func(func(*dialect.Event)) {})
-}
-
-// Finish implements [dialect.Decoder].
-func (d *EmbeddingsDecoder) Finish(emit func(*dialect.Event)) {
-	if d.Ended {
-		return
-	}
-	if jsonscan.Valid(d.Body) != nil {
-		d.Fail(emit, "The provider's answer is not valid JSON.")
-		return
-	}
-	c := jsonscan.Over(d.Body)
-	if c.Kind() != '{' {
-		d.Fail(emit, "The provider's answer is not an object.")
-		return
-	}
-	var model string
-	var data, usage []byte
+func readVectors(body []byte, v *dialect.Vectors) bool {
+	c := jsonscan.Over(body)
+	var data []byte
 	for c.Enter(); c.More(); {
 		switch string(c.Key()) {
 		case "model":
-			model = d.Text(c.Skip())
+			if s := c.Skip(); len(s) > 1 && s[0] == '"' {
+				text, _ := jsonscan.Unquote(s, nil)
+				v.Model = string(text)
+			}
 		case "data":
 			data = c.Skip()
 		case "usage":
-			usage = c.Skip()
+			v.Usage, _ = Usage(c.Skip())
 		default:
 			c.Skip()
 		}
 	}
-	d.Emit(emit, dialect.Event{Kind: dialect.Start, Model: model})
-	if u, ok := Usage(usage); ok {
-		d.Emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: u})
-	}
 	if len(data) == 0 || data[0] != '[' {
-		d.Fail(emit, "The provider's answer has no list of vectors.")
-		return
+		return false
 	}
-	v := jsonscan.Over(data)
-	at := 0
-	for v.Enter(); v.More(); at++ {
-		if v.Kind() != '{' {
-			d.Fail(emit, "A vector of the provider's answer is no object.")
-			return
+	l := jsonscan.Over(data)
+	l.Enter()
+	for at := int64(0); l.More(); at++ {
+		if l.Kind() != '{' {
+			return false
 		}
-		index, vector := int64(at), []byte(nil)
-		for v.Enter(); v.More(); {
-			switch string(v.Key()) {
+		index, vector := at, []byte(nil)
+		for l.Enter(); l.More(); {
+			switch string(l.Key()) {
 			case "index":
-				if n, ok := v.Int(); ok {
+				if n, ok := l.Int(); ok {
 					index = n
 				}
 			case "embedding":
-				vector = v.Skip()
+				vector = l.Skip()
 			default:
-				v.Skip()
+				l.Skip()
 			}
 		}
-		if len(vector) == 0 || vector[0] != '[' || index < 0 || index >= MaxInputs {
-			d.Fail(emit, "A vector of the provider's answer is no list of numbers.")
-			return
+		if index < 0 || index >= MaxInputs {
+			return false
 		}
-		d.Emit(emit, dialect.Event{Kind: dialect.VectorEvent, Index: int(index), Text: string(vector)})
+		for len(v.List) <= int(index) {
+			v.List = append(v.List, nil)
+		}
+		v.List[index] = vector
 	}
-	d.Emit(emit, dialect.Event{Kind: dialect.Stop, StopReason: dialect.StopEnd})
-	d.End(emit)
+	return true
 }
 
 // EmbeddingsEncoder makes an answer of POST /v1/embeddings of events.
