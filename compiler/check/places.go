@@ -30,6 +30,7 @@ func newPlaces(m map[string]place) Places {
 	}
 	p.Index = make([]uint32, 0, len(m))
 	b := make([]byte, 0, 40*len(m))
+	files := map[string]int{}
 	object, at := "", 0 // the last path of two labels, and where its entry begins
 	for _, path := range slices.Sorted(maps.Keys(m)) {
 		p.Index = append(p.Index, uint32(len(b)))
@@ -45,21 +46,23 @@ func newPlaces(m map[string]place) Places {
 		}
 		b = binary.AppendUvarint(b, uint64(len(rest)))
 		b = append(b, rest...)
-		b = p.appendSpan(b, m[path].key)
-		b = p.appendSpan(b, m[path].value)
+		b = p.appendSpan(b, files, m[path].key)
+		b = p.appendSpan(b, files, m[path].value)
 	}
 	p.Text = string(b)
 	return p
 }
 
 // appendSpan writes a span: its file's index plus one, or 0 for none, and the start; the end as what lies between.
-func (p *Places) appendSpan(b []byte, s diag.Span) []byte {
+// files holds the indices of p.Files.
+func (p *Places) appendSpan(b []byte, files map[string]int, s diag.Span) []byte {
 	if s.IsZero() {
 		return append(b, 0)
 	}
-	i := slices.Index(p.Files, s.File)
-	if i < 0 {
+	i, ok := files[s.File]
+	if !ok {
 		i = len(p.Files)
+		files[s.File] = i
 		p.Files = append(p.Files, s.File)
 	}
 	b = binary.AppendUvarint(b, uint64(i)+1)
