@@ -54,6 +54,7 @@ func proved(res *compiler.Result) diag.Report {
 			if r.Finding != nil {
 				report.Add(*r.Finding)
 			}
+			report.Add(r.Idle...)
 		}
 	}
 	return report

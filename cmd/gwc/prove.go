@@ -29,7 +29,7 @@ func newProve(s streams) *cobra.Command {
 callers can use at most. It contacts nobody. A refuted assertion is shown with the lines that refute it and a request
 that is let through.
 
-Exit codes: 3 where an assertion is refuted, or with --strict proves nothing; 1 where the repository does not compile.`,
+Exit codes: 3 where an assertion is refuted, or with --strict proves nothing or has an exception that matches nothing; 1 where the repository does not compile.`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			formats, now, err := c.check()
@@ -73,11 +73,13 @@ Exit codes: 3 where an assertion is refuted, or with --strict proves nothing; 1 
 func (c *compiling) proved(r *compiled, results []prove.Result, formats []form, asJSON bool, s streams) error {
 	p := *r
 	var report diag.Report
-	refuted, empty := 0, 0
+	refuted, empty, idle := 0, 0, 0
 	for i := range results {
 		if d := results[i].Finding; d != nil {
 			report.Add(*d)
 		}
+		report.Add(results[i].Idle...)
+		idle += len(results[i].Idle)
 		switch results[i].Verdict {
 		case prove.Refuted:
 			refuted++
@@ -108,7 +110,7 @@ func (c *compiling) proved(r *compiled, results []prove.Result, formats []form, 
 	} else {
 		s.say("%s of %d proved", render.Count(len(results)-refuted-empty, "assertion"), len(results))
 	}
-	if refuted > 0 || empty > 0 && c.strict {
+	if refuted > 0 || empty+idle > 0 && c.strict {
 		return &exit{code: codeRefused}
 	}
 	return nil
@@ -128,7 +130,7 @@ func verdicts(results []prove.Result) string {
 		r := &results[i]
 		fmt.Fprintf(&b, "%-8s %-*s  %s: %s\n", r.Verdict, width, r.Name, r.Kind, r.Checked)
 	}
-	if slices.ContainsFunc(results, func(r prove.Result) bool { return r.Finding != nil }) {
+	if slices.ContainsFunc(results, func(r prove.Result) bool { return r.Finding != nil || len(r.Idle) > 0 }) {
 		b.WriteByte('\n')
 	}
 	return b.String()

@@ -14,6 +14,7 @@ package prove
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +36,7 @@ const (
 	codeTargets   diag.Code = "GWC4307"
 	codeTimeout   diag.Code = "GWC4308"
 	codeEmpty     diag.Code = "GWC4311" // an assertion that speaks of nothing
+	codeIdle      diag.Code = "GWC4120" // an exception that excepts nothing
 )
 
 // Verdict is what became of an assertion.
@@ -66,6 +68,8 @@ type Result struct {
 	Found int
 	// Finding is what to say where it is not proved.
 	Finding *diag.Diagnostic
+	// Idle warns of each exception that excepts nothing.
+	Idle []diag.Diagnostic
 	// Witness is a request that shows the first counterexample; nil where no request can.
 	Witness *Witness
 }
@@ -188,7 +192,70 @@ func (p *prover) decide(a *ir.Assertion) Result {
 		d.Summary = fmt.Sprintf("assertion %q proves nothing: %s", a.Name, s.empty)
 		d.Help = []string{"remove it, or name what is there"}
 	}
+	if r.Verdict != Empty { // Whatever such an assertion excepts, it has one mistake.
+		r.Idle = s.idle()
+	}
 	return r
+}
+
+// idle finds the exceptions that take nothing of what the assertion speaks of. Names that nothing has are link's, so
+// what is left are patterns, and names outside of what is asserted. One that excepts something which would hold without
+// it is none: it is meant for the day on which it would not.
+func (s *search) idle() (list []diag.Diagnostic) {
+	for i, text := range s.a.Unless {
+		used, what := false, "call"
+		switch s.a.Kind {
+		case "auth", "timeout", "targets":
+			used = s.excepts(text)
+		default:
+			if ir.IsCall(text) {
+				used = s.excepts(text)
+			} else {
+				used, what = s.spares(text), "app"
+			}
+		}
+		if used {
+			continue
+		}
+		path := []string{"assertions", s.a.Name, "unless", strconv.Itoa(i)}
+		at := s.p.Places.Value(path...)
+		if at.IsZero() {
+			at = s.p.Places.Key(path[:2]...)
+		}
+		list = append(list, diag.Diagnostic{
+			Code: codeIdle, Severity: diag.Warning, Path: path, Primary: diag.Label{Span: at},
+			Summary: fmt.Sprintf("assertion %q makes an exception of %q, and speaks of no such %s", s.a.Name, text, what),
+			Help:    []string{"remove it, or name what is there"},
+		})
+	}
+	return list
+}
+
+// excepts reports whether an exception takes a call that the assertion speaks of.
+func (s *search) excepts(text string) bool {
+	except := s.m.Matching(calls(text)...)
+	if len(s.a.Calls) == 0 {
+		return len(except) > 0
+	}
+	spoken := map[string]bool{}
+	for _, x := range s.m.Matching(calls(s.a.Calls...)...) {
+		spoken[s.m.Name(x)] = true
+	}
+	return slices.ContainsFunc(except, func(x reach.Subject) bool { return spoken[s.m.Name(x)] })
+}
+
+// spares reports whether an exception takes a caller that the assertion speaks of.
+func (s *search) spares(text string) bool {
+	except, of := callers(text), callers(s.a.Apps...)
+	if slices.ContainsFunc(except, ir.Caller.Everyone) {
+		return true
+	}
+	for i := range s.p.Apps {
+		if s.takes(except, i) && (len(of) == 0 || s.takes(of, i)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *search) run() diag.Code {

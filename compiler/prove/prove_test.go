@@ -44,6 +44,9 @@ func text(results []prove.Result) string {
 	var b strings.Builder
 	for _, r := range results {
 		fmt.Fprintf(&b, "%s %s: %s (%d)\n", r.Verdict, r.Name, r.Checked, r.Found)
+		for _, d := range r.Idle {
+			fmt.Fprintf(&b, "  %s[%s]: %s\n  at %s:%d:%d\n", d.Severity, d.Code, d.Summary, d.Primary.Span.File, d.Primary.Span.Start.Line, d.Primary.Span.Start.Col)
+		}
 		if r.Finding == nil {
 			continue
 		}
