@@ -766,6 +766,9 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 	if e, ok := f.enc.(*promptrest.Encoder); ok {
 		e.Bind(f.program)
 	}
+	if d, ok := f.dec.(*openaichat.Decoder); ok {
+		d.Tags = f.target.Provider.Row != nil && f.target.Provider.Row.ThinkTags
+	}
 	f.dec.Reset(f.head.Stream)
 	f.out = f.out[:0]
 }

@@ -20,6 +20,9 @@ const maxChoices = 128
 type Decoder struct {
 	dialect.Intake
 
+	// Tags tells that thinking stands in the text, between <think> and </think>. It is set before Reset.
+	Tags bool
+
 	started bool
 	*course           // of the choice that is being read
 	courses []*course // of all choices, by index; kept from answer to answer
@@ -33,6 +36,7 @@ type course struct {
 	thought bool // inside a run of thinking, which has one index
 	blocks  int  // runs of thinking so far
 	calls   []calling
+	tags
 }
 
 // follow goes on with a choice. It reports false where the API has none of the kind.
@@ -109,7 +113,7 @@ func (d *Decoder) Reset(stream bool) {
 		clear(c.calls)
 		*c = course{n: i, calls: c.calls[:0]}
 	}
-	*d = Decoder{Intake: d.Intake, courses: d.courses}
+	*d = Decoder{Intake: d.Intake, Tags: d.Tags, courses: d.courses}
 	d.Intake.Reset(stream)
 	d.follow(0)
 }
@@ -153,6 +157,7 @@ func (d *Decoder) complete() bool {
 func (d *Decoder) end(emit func(*dialect.Event)) {
 	for n := range d.begun {
 		d.follow(int64(n))
+		d.untag(emit)
 		for i := range d.calls {
 			d.endCall(&d.calls[i], emit)
 		}
@@ -362,7 +367,11 @@ func (d *Decoder) message(raw []byte, emit func(*dialect.Event)) {
 	}
 	switch {
 	case len(text) > 2 && text[0] == '"':
-		d.say(dialect.TextDelta, d.Text(text), emit)
+		if d.Tags {
+			d.tagged(d.Text(text), emit)
+		} else {
+			d.say(dialect.TextDelta, d.Text(text), emit)
+		}
 	case len(text) > 0 && text[0] == '[':
 		d.parts(text, emit)
 	}
@@ -537,6 +546,7 @@ func (d *Decoder) call(raw []byte, emit func(*dialect.Event)) {
 }
 
 func (d *Decoder) function(now *calling, id, raw []byte, emit func(*dialect.Event)) {
+	d.untag(emit)
 	var name, arguments []byte
 	if len(raw) > 0 && raw[0] == '{' {
 		c := jsonscan.Over(raw)

@@ -325,6 +325,8 @@ func readUsage(raw []byte) (u dialect.Usage, ok bool) {
 			tokens(&c, &total)
 		case "prompt_cache_hit_tokens":
 			tokens(&c, &u.CacheRead)
+		case "num_sources_used", "num_search_queries": // xAI's and Perplexity's searches
+			tokens(&c, &u.ServerTools)
 		case "prompt_tokens_details":
 			details(&c, "cached_tokens", &u.CacheRead, "cache_write_tokens", &u.CacheWrite, "audio_tokens", &u.InputAudio)
 		case "completion_tokens_details":
