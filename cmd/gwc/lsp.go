@@ -22,7 +22,8 @@ func newLSP(s streams) *cobra.Command {
 stdout. It checks repositories as vet does, with the buffers of the editor in the place of files, while somebody types;
 it completes, explains and renames, leads to definitions, applies fixes and formats.
 
-It exits with 0 when the editor has asked for a shutdown, and with 1 when the editor left without.`,
+It exits with 0 when the editor has asked for a shutdown, and with 1 when the editor left without, or
+when a file of CUE keeps it busy beyond all bounds.`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			clock := time.Now
@@ -47,7 +48,7 @@ It exits with 0 when the editor has asked for a shutdown, and with 1 when the ed
 			switch {
 			case err == nil, ctx.Err() != nil:
 				return nil
-			case errors.Is(err, lsp.ErrNoShutdown):
+			case errors.Is(err, lsp.ErrNoShutdown), errors.Is(err, lsp.ErrRunaway):
 				return &exit{code: serve.Invalid, err: err}
 			}
 			return unreachable(fmt.Errorf("cannot speak with the editor: %w", err))

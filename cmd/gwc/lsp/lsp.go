@@ -44,6 +44,10 @@ const queued = 256
 // ErrNoShutdown is returned where the client left without asking for a shutdown, as LSP wants an exit code for.
 var ErrNoShutdown = errors.New("the client left without asking for a shutdown")
 
+// ErrRunaway is returned where an evaluation went beyond its bounds. Nothing but the end of the process ends it, and it
+// would take all memory in the end; clients start a server that has ended anew.
+var ErrRunaway = errors.New("an evaluation goes on that cannot be stopped: gwc ends with it")
+
 // Serve speaks with a client until it says exit, the stream ends or the context does. It returns after its builds have
 // ended. Reading itself cannot be interrupted: the goroutine that reads ends with the stream or the message exit.
 func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
@@ -202,6 +206,10 @@ func (s *server) loop() error {
 		case b := <-s.built:
 			s.building--
 			s.finish(b)
+			if b.result != nil && b.result.Units.Runaway {
+				s.notify("window/showMessage", map[string]any{"type": messageError, "message": "gwc: " + b.session.root + ": " + ErrRunaway.Error()})
+				return ErrRunaway
+			}
 		case m := <-s.queue:
 			switch {
 			case m.err == io.EOF:

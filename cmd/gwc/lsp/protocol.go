@@ -53,6 +53,7 @@ const (
 	symbolString      = 15
 	symbolArray       = 18
 	symbolObject      = 19
+	messageError      = 1
 	messageWarning    = 2
 	syncIncremental   = 2
 	formatMarkdown    = "markdown"
