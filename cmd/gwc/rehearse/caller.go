@@ -152,11 +152,11 @@ func readEvents(body string) []any {
 	return events
 }
 
-// streamedText joins what the events of a chat completion or a message say.
+// streamedText joins what the events of a chat completion, a message or a prompt say.
 func streamedText(events []any) string {
 	var b strings.Builder
 	for _, e := range events {
-		for _, path := range [][]any{{"data", "choices", 0, "delta", "content"}, {"data", "delta", "text"}} {
+		for _, path := range [][]any{{"data", "choices", 0, "delta", "content"}, {"data", "delta", "text"}, {"data", "text"}} {
 			if text, ok := at(e, path...).(string); ok {
 				b.WriteString(text)
 			}
@@ -165,9 +165,12 @@ func streamedText(events []any) string {
 	return b.String()
 }
 
-// wholeText returns what a chat completion or a message says.
+// wholeText returns what a chat completion, a message or a prompt whose output is text says.
 func wholeText(v any) (string, bool) {
 	if text, ok := at(v, "choices", 0, "message", "content").(string); ok {
+		return text, true
+	}
+	if text, ok := at(v, "output").(string); ok && at(v, "prompt") != nil {
 		return text, true
 	}
 	blocks, _ := at(v, "content").([]any)
