@@ -325,7 +325,7 @@ func cohereEvents(a *answer) (out [][]byte) {
 }
 
 // ollama is the API of Ollama (docs/api.md of ollama/ollama). It wants no credentials.
-type ollama struct{ openAI }
+type ollama struct{}
 
 func (ollama) credential(*http.Request) (string, *refusal) { return "", nil }
 
