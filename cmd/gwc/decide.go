@@ -102,9 +102,9 @@ func decide(a *artifact.Artifact, q *tried) *decision {
 		d.chat()
 	case kind.Prompt():
 		d.prompt()
-	case kind == artifact.RouteModels:
+	case kind.Models():
 		return d.answer("the list of the app's models: " + orNone(d.models()))
-	case kind == artifact.RouteModel:
+	case kind.Model():
 		if !d.mayUse(d.vals[0]) {
 			return d.refuse(http.StatusNotFound, fmt.Sprintf("model %q does not exist or the app does not list it", d.vals[0]))
 		}
@@ -208,6 +208,9 @@ func (d *decision) chat() {
 		}
 		d.refuse(http.StatusBadRequest, why)
 		return
+	}
+	if d.route.Kind.InPath() {
+		head.Model, head.HasModel = []byte(d.vals[0]), true
 	}
 	if !head.HasModel {
 		d.refuse(http.StatusBadRequest, "the body names no model")

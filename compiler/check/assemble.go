@@ -125,6 +125,7 @@ func (m *merger) provider(n *node, _ string) Provider {
 		BaseURL:  strings.TrimRight(n.get("baseURL").str, "/"),
 		Timeouts: timeouts(n.get("timeouts")), Catalogue: n.get("catalogue").str,
 		Vendor: n.get("vendor").str, APIVersion: n.get("apiVersion").str,
+		Project: n.get("project").str, Location: n.get("location").str,
 	}
 	if e := n.get("entra"); e.get("tenant").str != "" {
 		p.Entra = &Entra{Tenant: e.get("tenant").str, ClientID: e.get("clientId").str, ClientSecret: e.get("clientSecret").str,
@@ -132,7 +133,11 @@ func (m *merger) provider(n *node, _ string) Provider {
 	}
 	for _, c := range n.get("credentials").elems {
 		if c != nil {
-			p.Credentials = append(p.Credentials, c.get("ref").str)
+			ref := c.get("ref").str
+			if account := c.get("serviceAccount").str; account != "" {
+				ref = account
+			}
+			p.Credentials = append(p.Credentials, ref)
 		}
 	}
 	if h := n.get("headers"); len(h.order) > 0 {

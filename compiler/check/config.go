@@ -77,6 +77,8 @@ type Provider struct {
 	Vendor      string // of kind openai-compatible
 	APIVersion  string // of kind azure-openai
 	Entra       *Entra // of kind azure-openai, nil where the file says none
+	Project     string // of kind vertex
+	Location    string // of kind vertex
 }
 
 // Entra is providers.<name>.entra.

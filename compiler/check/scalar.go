@@ -65,6 +65,7 @@ var (
 	vendorForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 	inputForm     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 	versionForm   = regexp.MustCompile(`^[1-9][0-9]{0,5}$`)
+	googleForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9.:-]{0,62}$`)
 	lowerHashForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
@@ -225,6 +226,7 @@ var scalars = map[string]scalar{
 	"azureversion":      {codeText, `a version such as "2024-10-21" or "2025-04-01-preview", or "v1"`, false, match(azureForm, "is not a version of Azure's API")},
 	"entraname":         {codeText, "an id, or a directory's domain", false, match(entraForm, "is neither an id nor a domain")},
 	"entrascope":        {codeText, `a scope such as "https://cognitiveservices.azure.com/.default"`, false, match(scopeForm, "is not a scope")},
+	"googlename":        {codeText, `a name of Google Cloud, such as "europe-west4"`, false, match(googleForm, "is not a name of Google Cloud")},
 	"catalogueprovider": {codeText, `a provider of the catalogue, such as "openai"`, false, match(vendorForm, "is not a name of the catalogue")},
 	"cataloguename": {codeText, `"provider/model", such as "openai/gpt-5"`, false, func(s string) string {
 		switch {

@@ -183,7 +183,7 @@ func (c *comparison) withKey(v *View, k *artifact.Key, at int64) *Witness {
 		if tried == maxAlike {
 			break
 		}
-		if o.auth == "none" || o.kind.Asks() || o.kind == artifact.RouteModel {
+		if o.auth == "none" || o.kind.Asks() || o.kind.Model() {
 			continue
 		}
 		tried++

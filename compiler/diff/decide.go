@@ -183,13 +183,17 @@ func (v *View) Decide(q Request) Decision {
 	switch {
 	case r.Kind == artifact.RouteAPI:
 		v.proxy(r, q, &d)
+	case r.Kind.Asks() && r.Kind.InPath():
+		if p.Len() > 0 {
+			v.chat(app, string(p.Value(path, 0)), &d)
+		}
 	case r.Kind.Asks():
 		v.chat(app, q.Model, &d)
 	case r.Kind.Prompt():
 		v.prompt(app, r, &d)
-	case r.Kind == artifact.RouteModels:
+	case r.Kind.Models():
 		d.Status, d.Why = http.StatusOK, "the list of the app's models"
-	case r.Kind == artifact.RouteModel:
+	case r.Kind.Model():
 		if p.Len() > 0 && v.mayUse(app, string(p.Value(path, 0))) {
 			d.Status, d.Why = http.StatusOK, "the model's card"
 		} else {

@@ -178,6 +178,11 @@ func (c *comparison) providers() {
 			d.Witness = c.anyChat(models)
 			c.add(d)
 		}
+		if x.Project != y.Project || x.Location != y.Location {
+			d := ch(ProviderPath, x.Project+" in "+x.Location, y.Project+" in "+y.Location, "is called as project %s in %s", y.Project, y.Location)
+			d.Witness = c.anyChat(models)
+			c.add(d)
+		}
 		if x.BaseURL != y.BaseURL {
 			d := ch(ProviderPath, x.BaseURL, y.BaseURL, "is called at %s", y.BaseURL)
 			if server(x.BaseURL) != server(y.BaseURL) {

@@ -149,11 +149,15 @@ func (c *comparison) asked(v *View, o *operation) *Witness {
 		name := v.a.Models[i].Name
 		switch {
 		case o.kind.Asks():
-			if w := c.chat(o.path, name); w != nil {
+			path := o.path
+			if o.kind.InPath() {
+				path = fill(path, name)
+			}
+			if w := c.chat(path, name); w != nil {
 				return w
 			}
 			continue
-		case o.kind == artifact.RouteModel:
+		case o.kind.Model():
 			if q := (Request{Method: o.method, Path: fill(o.path, name)}); v.Decide(q).Route == o.id {
 				for _, q := range c.as(q) {
 					if w := c.judge(q); w != nil {

@@ -106,6 +106,8 @@ type Provider struct {
 	Vendor      string // of kind openai-compatible; package vendor has its row, or link has reported it
 	APIVersion  string // of kind azure-openai
 	Entra       *artifact.Entra
+	Project     string // of kind vertex
+	Location    string // of kind vertex
 }
 
 // Model is a name that callers ask for. GivenAttempts tells whether the files say how many attempts there are.

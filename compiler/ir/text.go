@@ -32,6 +32,9 @@ func (p *Program) Text() string {
 	}
 	for _, v := range p.Providers {
 		t.line("provider %s %s %s%s", v.Name, v.Kind, v.BaseURL, timeouts(v.Timeouts))
+		if v.Project != "" {
+			t.line("\tproject %s location %s", v.Project, v.Location)
+		}
 		for _, c := range v.Credentials {
 			t.line("\tcredential %s", c)
 		}

@@ -77,15 +77,27 @@ func (l *lowerer) providers() {
 		in := l.c.Providers[name]
 		out := ir.Provider{Name: name, Kind: in.Kind, BaseURL: strings.TrimRight(in.BaseURL, "/"),
 			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts), Catalogue: in.Catalogue,
-			Vendor: in.Vendor, APIVersion: in.APIVersion, Entra: (*artifact.Entra)(in.Entra)}
+			Vendor: in.Vendor, APIVersion: in.APIVersion, Entra: (*artifact.Entra)(in.Entra),
+			Project: in.Project, Location: in.Location}
 		if row := vendor.Get(in.Vendor); out.BaseURL == "" && row != nil {
 			out.BaseURL = row.BaseURL
+		}
+		if out.Kind == "vertex" && out.BaseURL == "" {
+			out.BaseURL = vertexURL(out.Location)
 		}
 		for _, h := range sorted(in.Headers) {
 			out.Headers = append(out.Headers, artifact.Header{Name: h, Value: in.Headers[h]})
 		}
 		l.p.Providers = append(l.p.Providers, out)
 	}
+}
+
+// vertexURL is where a location of Vertex AI is served.
+func vertexURL(location string) string {
+	if location == "global" {
+		return "https://aiplatform.googleapis.com"
+	}
+	return "https://" + location + "-aiplatform.googleapis.com"
 }
 
 func (l *lowerer) models() {

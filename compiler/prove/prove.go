@@ -393,6 +393,9 @@ func (p *prover) request(x reach.Subject, app int) *Witness {
 		if r.Kind.Asks() {
 			for _, ref := range p.modelsOf(app) {
 				q.Model = ref.Name
+				if r.Kind.InPath() {
+					q.Path = strings.Replace(r.Path, "{model}", ref.Name, 1)
+				}
 				break
 			}
 		}

@@ -37,6 +37,8 @@ type chatFlow struct {
 	scanErr error
 	// Of a caller who speaks Anthropic's dialect: headers anthropic-version and anthropic-beta.
 	apiVersion, beta []byte
+	named            []byte // the model that the path names, where the body does not
+	array            bool   // a stream is wanted as a JSON array
 	contentType      []byte // the request's, where it is a form with files; else empty
 	model            *snapshot.Model
 	neutral          *dialect.Request // decoded once, when a target needs it
@@ -159,6 +161,7 @@ func (f *chatFlow) run(q *engine.Request) engine.Exchange {
 	f.cost, f.charged, f.unpriced, f.unsettled = 0, false, false, false
 	f.awaited, f.pouring = false, false
 	f.apiVersion, f.beta, f.contentType = f.apiVersion[:0], f.beta[:0], f.contentType[:0]
+	f.array = f.r.Kind == f.speaks.streamKind && string(parameter(q.Query, "alt")) != "sse"
 	if f.speaks.form {
 		if ct := q.Get(http1.ContentType); form.Is(ct) {
 			f.contentType = append(f.contentType, ct...)
@@ -319,7 +322,9 @@ func (f *chatFlow) scan() {
 		f.head, f.scanErr = scanForm(string(f.contentType), f.body)
 		return
 	}
-	f.scanErr = jsonscan.Chat(f.body, &f.head)
+	if f.scanErr = jsonscan.Chat(f.body, &f.head); f.r.Kind.InPath() {
+		f.head.Model, f.head.HasModel, f.head.Stream = f.named, true, f.r.Kind == f.speaks.streamKind
+	}
 }
 
 func (f *chatFlow) scanned() {
@@ -375,7 +380,7 @@ func (f *chatFlow) refuse(e *dialect.Error) {
 // attempt prepares the request for the target whose turn it is and sends it.
 func (f *chatFlow) attempt() {
 	f.target = &f.model.Targets[f.turn%len(f.model.Targets)]
-	f.kind = kinds[f.target.Provider.Kind]
+	f.kind = kindOf(f.target.Provider.Kind, f.target.Model)
 	f.serves = f.kind.serves(f.speaks)
 	f.turn++
 	f.do(f.doPrepare, f.doSend)
@@ -396,7 +401,7 @@ func (f *chatFlow) prepare() {
 	if f.serves.id == f.speaks.id {
 		var edits [2]jsonscan.Edit
 		n := 0
-		if string(f.head.Model) != f.target.Model {
+		if !f.r.Kind.InPath() && string(f.head.Model) != f.target.Model {
 			if f.out = f.out[:0]; len(f.contentType) > 0 {
 				f.out = append(f.out, f.target.Model...)
 			} else {
@@ -415,6 +420,7 @@ func (f *chatFlow) prepare() {
 		}
 		f.up = jsonscan.Splice(f.up[:0], f.body, edits[:n]...)
 		f.adapt()
+		f.dress()
 		return
 	}
 	if f.program != nil {
@@ -424,9 +430,13 @@ func (f *chatFlow) prepare() {
 		if f.neutral, f.prepErr = f.speaks.decode(f.body); f.prepErr != nil {
 			return
 		}
+		if f.r.Kind.InPath() {
+			f.neutral.Model, f.neutral.Stream = f.model.Name, f.head.Stream
+		}
 	}
 	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens, Vendor: f.target.Provider.Row})
 	f.adapt()
+	f.dress()
 }
 
 // adapt makes a chat in OpenAI's dialect what the vendor behind the target takes.
@@ -437,6 +447,14 @@ func (f *chatFlow) adapt() {
 	}
 	f.out, f.prepErr = openaichat.Adapt(f.out[:0], f.up, row, f.target.Model)
 	f.up, f.out = f.out, f.up
+}
+
+// dress makes the body what the kind of provider wants beyond the dialect.
+func (f *chatFlow) dress() {
+	if f.kind.body != nil && f.prepErr == nil {
+		f.out = f.kind.body(f.out[:0], f.up)
+		f.up, f.out = f.out, f.up
+	}
 }
 
 // send starts the call.
@@ -452,7 +470,7 @@ func (f *chatFlow) send() {
 	t := f.target
 	p := t.Provider
 	f.sentAt = f.p.clock.Now()
-	f.callee = callee{provider: p.Provider, dialect: f.serves.id, model: t.Model, stream: f.head.Stream}
+	f.callee = callee{provider: p.Provider, dialect: f.serves.id, model: t.Model, stream: f.head.Stream, array: f.array && f.serves.id == f.speaks.id}
 	f.path2 = f.kind.target(append(f.path2[:0], p.Prefix...), &f.callee)
 	b := f.reqBuf[:0]
 	b = append(b, "Content-Type: "...)
@@ -760,7 +778,7 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 	}
 	f.enc, f.dec = *enc, *dec
 	f.enc.Reset(dialect.Opening{
-		Stream: f.head.Stream, IncludeUsage: f.head.IncludeUsage, Model: f.model.Name, Created: f.start.Unix(),
+		Stream: f.head.Stream, Array: f.array, IncludeUsage: f.head.IncludeUsage, Model: f.model.Name, Created: f.start.Unix(),
 		ID: f.speaks.answerID + string(f.id[:f.idLen]), Base64: f.neutral.Embedding != nil && f.neutral.Embedding.Base64,
 	})
 	if e, ok := f.enc.(*promptrest.Encoder); ok {
@@ -813,7 +831,11 @@ func (f *chatFlow) event(ev *dialect.Event) {
 		return
 	}
 	if !f.headOut {
-		f.begun(append(f.fields[:0], "Content-Type: text/event-stream; charset=utf-8\r\n"...), engine.Unknown)
+		kind := "Content-Type: text/event-stream; charset=utf-8\r\n"
+		if f.array {
+			kind = "Content-Type: application/json; charset=utf-8\r\n"
+		}
+		f.begun(append(f.fields[:0], kind...), engine.Unknown)
 	}
 }
 

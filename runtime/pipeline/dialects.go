@@ -4,6 +4,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
 	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
+	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 	"github.com/gwc-dev/gwc/schema/artifact"
@@ -30,6 +31,7 @@ const (
 	ollamaChat
 	cohereEmbed
 	ollamaEmbed
+	geminiGenerate
 	dialects // how many there are
 )
 
@@ -55,7 +57,8 @@ type spoken struct {
 	decode      func(body []byte) (*dialect.Request, *dialect.Error)
 	encoder     func() dialect.Encoder
 	tap         func() dialect.Tap
-	asksUsage   bool // usage comes in a stream only where it is asked for, by stream_options
+	streamKind  artifact.RouteKind // where the path says that a stream is wanted: the route that does
+	asksUsage   bool               // usage comes in a stream only where it is asked for, by stream_options
 	appendError func(dst []byte, e *dialect.Error) []byte
 	status      func(e *dialect.Error) int
 	own         func(f *chatFlow) (fields, body []byte) // the answer where no target has one; nil: an error
@@ -100,6 +103,13 @@ var spokenDialects = [dialects]spoken{
 	ollamaChat:            {id: ollamaChat},
 	cohereEmbed:           {id: cohereEmbed},
 	ollamaEmbed:           {id: ollamaEmbed},
+	geminiGenerate: {
+		id: geminiGenerate, op: chat, decode: gemini.DecodeRequest, streamKind: artifact.RouteGenerateStream,
+		routes:      []artifact.RouteKind{artifact.RouteGenerate, artifact.RouteGenerateStream, artifact.RouteGoogleModels, artifact.RouteGoogleModel},
+		encoder:     func() dialect.Encoder { return new(gemini.Encoder) },
+		tap:         func() dialect.Tap { return new(gemini.Tap) },
+		appendError: gemini.AppendError, status: gemini.ClientStatus,
+	},
 }
 
 var servedDialects = [dialects]served{
@@ -131,6 +141,10 @@ var servedDialects = [dialects]served{
 	ollamaChat: {
 		id: ollamaChat, streams: "application/x-ndjson", encode: ollama.EncodeRequest, decodeError: ollama.DecodeError,
 		decoder: func() dialect.Decoder { return new(ollama.Decoder) },
+	},
+	geminiGenerate: {
+		id: geminiGenerate, streams: "text/event-stream", encode: gemini.EncodeRequest, decodeError: gemini.DecodeError,
+		decoder: func() dialect.Decoder { return new(gemini.Decoder) },
 	},
 }
 

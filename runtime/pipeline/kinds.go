@@ -1,6 +1,10 @@
 package pipeline
 
-import "github.com/gwc-dev/gwc/schema/artifact"
+import (
+	"strings"
+
+	"github.com/gwc-dev/gwc/schema/artifact"
+)
 
 // kind is how a kind of provider is called. Who signs the calls is bound by package snapshot.
 type kind struct {
@@ -10,6 +14,8 @@ type kind struct {
 	to map[operation]dialectID
 	// target appends the request target of a call, behind the base URL's path.
 	target func(dst []byte, c *callee) []byte
+	// body appends what a request's body becomes for providers that want more than the dialect; nil: it stays.
+	body func(dst, body []byte) []byte
 }
 
 // callee is what a request target is made of.
@@ -18,6 +24,7 @@ type callee struct {
 	dialect  dialectID
 	model    string
 	stream   bool
+	array    bool // the stream is a JSON array, in a dialect that has such streams
 }
 
 // kinds by the name that configurations use.
@@ -74,6 +81,38 @@ var kinds = map[string]*kind{
 			return append(dst, "/v1/messages"...)
 		},
 	},
+	"vertex": {
+		speaks: 1 << geminiGenerate,
+		to:     map[operation]dialectID{chat: geminiGenerate},
+		target: func(dst []byte, c *callee) []byte { return geminiMethod(vertexModels(dst, c, "google"), c) },
+	},
+	"gemini": {
+		speaks: 1 << geminiGenerate,
+		to:     map[operation]dialectID{chat: geminiGenerate},
+		target: func(dst []byte, c *callee) []byte { return geminiMethod(append(dst, "/v1beta/models/"...), c) },
+	},
+}
+
+// vertexClaude is the kind of Vertex AI's models that are Anthropic's.
+var vertexClaude = &kind{
+	speaks: 1 << anthropicMessages,
+	to:     map[operation]dialectID{chat: anthropicMessages},
+	target: func(dst []byte, c *callee) []byte {
+		dst = appendSegment(vertexModels(dst, c, "anthropic"), c.model)
+		if c.stream {
+			return append(dst, ":streamRawPredict"...)
+		}
+		return append(dst, ":rawPredict"...)
+	},
+	body: vertexBody,
+}
+
+// kindOf is how a model of a kind of provider is called.
+func kindOf(name, model string) *kind {
+	if name == "vertex" && strings.HasPrefix(model, "claude-") {
+		return vertexClaude
+	}
+	return kinds[name]
 }
 
 // azurePath names the deployment in the path, and the version of the API behind it. The version "v1" has OpenAI's own
@@ -114,7 +153,7 @@ func (k *kind) serves(s *spoken) *served {
 // Reach tells how a model of a provider is asked by callers of a route: the request target behind the base URL, and
 // whether the request is translated. ok is false where the provider has nothing of the kind.
 func Reach(p *artifact.Provider, model string, route artifact.RouteKind, stream bool) (target string, translated, ok bool) {
-	k, s := kinds[p.Kind], speaks(route)
+	k, s := kindOf(p.Kind, model), speaks(route)
 	if k == nil {
 		return "", false, false
 	}
@@ -122,5 +161,5 @@ func Reach(p *artifact.Provider, model string, route artifact.RouteKind, stream 
 	if to == nil {
 		return "", false, false
 	}
-	return string(k.target(nil, &callee{provider: p, dialect: to.id, model: model, stream: stream})), to.id != s.id, true
+	return string(k.target(nil, &callee{provider: p, dialect: to.id, model: model, stream: stream || route == s.streamKind})), to.id != s.id, true
 }

@@ -193,7 +193,11 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 		f := p.chats.Get().(*chatFlow)
 		f.begin(c, q, s, now)
 		f.r, f.speaks = r, speaks(r.Kind)
-		if !f.admit(q) || r.Prompt != nil && !f.beginPrompt(q) {
+		f.named = f.named[:0]
+		if r.Kind.InPath() {
+			f.named = append(f.named, params.Value(path, 0)...)
+		}
+		if !f.ofGoogle(q) || !f.admit(q) || r.Prompt != nil && !f.beginPrompt(q) {
 			f.recycle()
 			return nothing{}
 		}
@@ -210,12 +214,12 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 		x := p.local(c, q, s, now)
 		x.r, x.speaks = r, speaks(r.Kind)
 		for i := range q.Fields {
-			if bytes.EqualFold(q.Fields[i].Name, headerVersion) { // every client of that API sends it
+			if bytes.EqualFold(q.Fields[i].Name, headerVersion) && x.speaks.id == openAIChat { // every client of that API sends it
 				x.speaks = &spokenDialects[anthropicMessages]
 			}
 		}
 		x.path = append(x.path[:0], path...)
-		if x.admit(q) {
+		if x.ofGoogle(q) && x.admit(q) {
 			x.models(path, &params)
 		}
 		x.recycle()
@@ -497,10 +501,13 @@ func (x *exchange) unmatched(outcome match.Outcome, params *match.Params) {
 // models answers GET /v1/models and /v1/models/{model}, which OpenAI's and Anthropic's APIs have both.
 func (x *exchange) models(path []byte, params *match.Params) {
 	app := x.key
-	if x.r.Kind == artifact.RouteModels {
+	if x.r.Kind.Models() {
 		list := app.App.List
-		if x.speaks.id == anthropicMessages {
+		switch x.speaks.id {
+		case anthropicMessages:
 			list = app.App.Page
+		case geminiGenerate:
+			list = app.App.Resources
 		}
 		x.answer(http.StatusOK, "application/json", nil, list)
 		return
@@ -509,8 +516,11 @@ func (x *exchange) models(path []byte, params *match.Params) {
 	if m := x.s.Models[string(name)]; m != nil && app.App.Models[string(name)] {
 		x.rec.Model = m.Name
 		card := m.Card
-		if x.speaks.id == anthropicMessages {
+		switch x.speaks.id {
+		case anthropicMessages:
 			card = m.Entry
+		case geminiGenerate:
+			card = m.Resource
 		}
 		x.answer(http.StatusOK, "application/json", nil, append(card[:len(card):len(card)], '\n'))
 		return

@@ -10,7 +10,11 @@ import (
 func sign(p *artifact.Provider, d Deps) (signer.Signer, error) {
 	keys := make([]*secret.Value, 0, len(p.Credentials))
 	for _, ref := range p.Credentials {
-		v, err := d.Secrets.Resolve(ref)
+		resolve := d.Secrets.Resolve
+		if p.Kind == "vertex" { // a key file has lines
+			resolve = d.Secrets.ResolvePEM
+		}
+		v, err := resolve(ref)
 		if err != nil {
 			return nil, err
 		}
@@ -26,8 +30,16 @@ func sign(p *artifact.Provider, d Deps) (signer.Signer, error) {
 			return nil, err
 		}
 		return d.Tokens.Bearer(signer.Entra(p.Entra.Authority, p.Entra.Tenant, p.Entra.ClientID, p.Entra.Scope, v)), nil
+	case "vertex":
+		accounts := make([]signer.Signer, 0, len(keys))
+		for i, key := range keys {
+			accounts = append(accounts, d.Tokens.Bearer(signer.ServiceAccount(p.Credentials[i], key)))
+		}
+		return signer.Turns(accounts), nil
 	case "anthropic":
 		return signer.Header("x-api-key", "", keys), nil
+	case "gemini":
+		return signer.Header("x-goog-api-key", "", keys), nil
 	default:
 		return signer.Header("Authorization", "Bearer ", keys), nil
 	}

@@ -116,6 +116,8 @@ type App struct {
 	List    []byte // the answer to GET /v1/models
 	// Page is the same for clients of Anthropic's API.
 	Page []byte
+	// Resources is the same for clients of Google's API.
+	Resources []byte
 }
 
 // Key is what a key's hash leads to.
@@ -131,6 +133,7 @@ type Model struct {
 	Targets  []Target
 	Card     []byte // its object in the answers of /v1/models
 	Entry    []byte // the same for clients of Anthropic's API
+	Resource []byte // the same for clients of Google's API
 	RetryOn  Retry
 	Attempts int
 }
@@ -282,6 +285,7 @@ func (s *Snapshot) model(m *artifact.Model, a *artifact.Artifact, providers []*P
 	}
 	b.Card = []byte(`{"id":` + strconv.Quote(m.Name) + `,"object":"model","created":0,"owned_by":"gwc"}`)
 	b.Entry = []byte(`{"type":"model","id":` + strconv.Quote(m.Name) + `,"display_name":` + strconv.Quote(m.Name) + `,"created_at":"1970-01-01T00:00:00Z"}`) // the API's way to say: unknown
+	b.Resource = []byte(`{"name":` + strconv.Quote("models/"+m.Name) + `,"version":"gwc","displayName":` + strconv.Quote(m.Name) + `,"supportedGenerationMethods":["generateContent","streamGenerateContent"]}`)
 	s.Models[m.Name] = b
 }
 
@@ -378,6 +382,14 @@ func (s *Snapshot) app(i int, d Deps) {
 		b.Page = append(b.Page, `,"last_id":`...)
 		b.Page = append(strconv.AppendQuote(b.Page, names[len(names)-1]), "}\n"...)
 	}
+	b.Resources = []byte(`{"models":[`)
+	for i, n := range names {
+		if i > 0 {
+			b.Resources = append(b.Resources, ',')
+		}
+		b.Resources = append(b.Resources, s.Models[n].Resource...)
+	}
+	b.Resources = append(b.Resources, "]}\n"...)
 	if len(a.Limits) > 0 {
 		limits := make([]meter.Limit, len(a.Limits))
 		for i, l := range a.Limits {

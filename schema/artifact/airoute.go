@@ -1,5 +1,7 @@
 package artifact
 
+import "strings"
+
 // AIRoute is a path of the models' own API. Every artifact with models has all of them; what may be asked there, of
 // which model and by whom, is the artifact's.
 type AIRoute struct {
@@ -26,8 +28,12 @@ var aiRoutes = [...]AIRoute{
 	{RouteModerations, "ai.moderations", "moderations", "POST", "/v1/moderations", true},
 	{RouteRerank, "ai.rerank", "rerank", "POST", "/v2/rerank", true},
 	{RouteRerankV1, "ai.rerank_v1", "rerank", "POST", "/v1/rerank", true},
+	{RouteGenerate, "ai.generate", "generate", "POST", "/v1beta/models/{model}:generateContent", true},
+	{RouteGenerateStream, "ai.generate_stream", "generate", "POST", "/v1beta/models/{model}:streamGenerateContent", true},
 	{RouteModels, "ai.models", "models", "GET", "/v1/models", false},
 	{RouteModel, "ai.model", "model", "GET", "/v1/models/{model}", false},
+	{RouteGoogleModels, "ai.models_v1beta", "models", "GET", "/v1beta/models", false},
+	{RouteGoogleModel, "ai.model_v1beta", "model", "GET", "/v1beta/models/{model}", false},
 }
 
 // AIRoutes lists the paths of the models' API, as clients of OpenAI's, Anthropic's and Google's APIs ask for them.
@@ -48,3 +54,20 @@ func (k RouteKind) Asks() bool {
 	r, ok := k.AI()
 	return ok && r.Asks
 }
+
+// InPath reports whether the requests of a route name the model in their path, as its first parameter, and not in their
+// body.
+func (k RouteKind) InPath() bool { return k < RouteKinds && inPath[k] }
+
+var inPath = func() (t [RouteKinds]bool) {
+	for _, r := range aiRoutes {
+		t[r.Kind] = strings.Contains(r.Path, "{model}")
+	}
+	return t
+}()
+
+// Models reports whether a route is the list of models.
+func (k RouteKind) Models() bool { return k == RouteModels || k == RouteGoogleModels }
+
+// Model reports whether a route is the card of a model.
+func (k RouteKind) Model() bool { return k == RouteModel || k == RouteGoogleModel }

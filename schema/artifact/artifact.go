@@ -82,7 +82,7 @@ type Calls struct {
 
 // ProviderKinds are the kinds that an artifact may name. The runtime serves each of them.
 func ProviderKinds() []string {
-	return []string{"openai", "openai-compatible", "azure-openai", "anthropic", "mistral", "cohere", "ollama"}
+	return []string{"openai", "openai-compatible", "azure-openai", "anthropic", "gemini", "vertex", "mistral", "cohere", "ollama"}
 }
 
 // Provider is an AI vendor account or server. Kind is one of [ProviderKinds]. BaseURL is the root to which the
@@ -95,9 +95,11 @@ type Provider struct {
 	Credentials []string `cbor:"4,keyasint,omitempty"`
 	Headers     []Header `cbor:"5,keyasint,omitempty"`
 	Timeouts    Timeouts `cbor:"6,keyasint"`
-	Vendor      string   `cbor:"7,keyasint,omitempty"` // a row of package vendor, of kind openai-compatible; "": any other server
-	APIVersion  string   `cbor:"8,keyasint,omitempty"` // of kind azure-openai
-	Entra       *Entra   `cbor:"9,keyasint,omitempty"` // of kind azure-openai: it counts, and not Credentials
+	Vendor      string   `cbor:"7,keyasint,omitempty"`  // a row of package vendor, of kind openai-compatible; "": any other server
+	APIVersion  string   `cbor:"8,keyasint,omitempty"`  // of kind azure-openai
+	Entra       *Entra   `cbor:"9,keyasint,omitempty"`  // of kind azure-openai: it counts, and not Credentials
+	Project     string   `cbor:"14,keyasint,omitempty"` // of kind vertex, as is the next
+	Location    string   `cbor:"15,keyasint,omitempty"`
 }
 
 // Entra is an application of Microsoft Entra ID: who the gateway is. ClientSecret is a secret reference, Authority a URL
@@ -251,6 +253,12 @@ const (
 	// RoutePrompt is POST at the path of a prompt, RoutePromptDocument GET of its OpenAPI document, below it.
 	RoutePrompt
 	RoutePromptDocument
+	// RouteGenerate is POST /v1beta/models/{model}:generateContent, RouteGenerateStream its streamGenerateContent.
+	RouteGenerate
+	RouteGenerateStream
+	// RouteGoogleModels is GET /v1beta/models, RouteGoogleModel GET /v1beta/models/{model}.
+	RouteGoogleModels
+	RouteGoogleModel
 	// RouteKinds is one more than the last.
 	RouteKinds
 )

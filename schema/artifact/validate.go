@@ -195,6 +195,11 @@ func (v *validator) providers() {
 			v.base(e.Authority, "provider %d: its authority", i)
 			v.reference(e.ClientSecret, []string{"env:", "file:"}, "provider %d: its application's secret", i)
 		}
+		for _, name := range []string{p.Project, p.Location} {
+			if (p.Kind == "vertex") != (name != "") || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.:-") != "" {
+				v.fail("provider %d has the project %q and the location %q", i, p.Project, p.Location)
+			}
+		}
 		for j, h := range p.Headers {
 			v.ascending(p.Headers[max(j-1, 0)].Name, h.Name, j == 0, "provider %d: the header", i)
 			v.text(h.Value, "provider %d: a header's value", i)

@@ -1,5 +1,5 @@
-// Package mock is a stand-in for the servers behind a gateway: an OpenAI-like provider, an Anthropic-like provider
-// and a small HTTP API of pets, all in memory.
+// Package mock is a stand-in for the servers behind a gateway: an OpenAI-like provider, an Anthropic-like provider,
+// Google's Gemini API and a small HTTP API of pets, all in memory.
 //
 // What enters is a provider's HTTP request; what leaves is what that provider would send: the same JSON, the same
 // event grammar in streams, the same error bodies. Requests are judged as strictly as the real servers judge them
@@ -32,6 +32,7 @@ import (
 const (
 	OpenAI    = "openai"
 	Anthropic = "anthropic"
+	Gemini    = "gemini" // the Gemini API and Vertex AI
 	HTTP      = "http"
 
 	Compatible = "openai-compatible" // below /compatible/v1
@@ -41,7 +42,7 @@ const (
 )
 
 // kinds are those that [Options.Provider] can name.
-var kinds = [...]string{OpenAI, Anthropic, HTTP, Compatible, Azure, Cohere, Ollama}
+var kinds = [...]string{OpenAI, Anthropic, Gemini, HTTP, Compatible, Azure, Cohere, Ollama}
 
 // maxBody bounds a request body; the providers refuse around the same size.
 const maxBody = 32 << 20
@@ -147,6 +148,14 @@ func New(o Options) (*Handler, error) {
 		h.mux.HandleFunc("GET /v1/models/{model}", h.models)
 	}
 	h.vendors(serves)
+	if serves(Gemini) {
+		h.mux.HandleFunc("POST /v1beta/models/{call}", h.googleCall)
+		h.mux.HandleFunc("GET /v1beta/models", h.provide(google{}, h.googleModels))
+		h.mux.HandleFunc("GET /v1beta/models/{call}", h.provide(google{}, h.googleModels))
+		h.mux.HandleFunc("POST /v1/projects/{project}/locations/{location}/publishers/google/models/{call}", h.googleCall)
+		h.mux.HandleFunc("POST /v1/projects/{project}/locations/{location}/publishers/anthropic/models/{call}", h.vertexClaude)
+		h.mux.HandleFunc("POST /token", h.plain(h.googleToken))
+	}
 	if serves(HTTP) {
 		h.mux.HandleFunc("GET /pets", h.plain(h.pets.list))
 		h.mux.HandleFunc("POST /pets", h.plain(h.pets.create))
@@ -233,7 +242,7 @@ func same(a, b string) bool {
 }
 
 // exists says whether model is one that this server would know. Without a list every name passes, except those of
-// the other provider's families (a request that was sent to the wrong place) and those that say they are missing.
+// the other providers' families (a request that was sent to the wrong place) and those that say they are missing.
 func (h *Handler) exists(kind, model string) bool {
 	if len(h.o.Models) > 0 {
 		return slices.Contains(h.o.Models, model)
@@ -245,5 +254,6 @@ func (h *Handler) exists(kind, model string) bool {
 	}
 	claude := strings.HasPrefix(model, "claude-")
 	gpt := strings.HasPrefix(model, "gpt-") || strings.HasPrefix(model, "o1") || strings.HasPrefix(model, "o3") || strings.HasPrefix(model, "o4")
-	return model != "" && !(kind == OpenAI && claude) && !(kind == Anthropic && gpt)
+	gemini := strings.HasPrefix(model, "gemini-")
+	return model != "" && !(kind == OpenAI && (claude || gemini)) && !(kind == Anthropic && (gpt || gemini)) && !(kind == Gemini && (claude || gpt))
 }

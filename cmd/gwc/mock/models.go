@@ -17,6 +17,8 @@ var shelves = [...]struct {
 	{"gpt-5-mini", OpenAI, "GPT-5 mini", 1754425928, ""},
 	{"gpt-4o", OpenAI, "GPT-4o", 1715367049, ""},
 	{"gpt-4o-mini", OpenAI, "GPT-4o mini", 1721172741, ""},
+	{"gemini-3-pro-preview", Gemini, "Gemini 3 Pro Preview", 0, ""},
+	{"gemini-2.5-flash", Gemini, "Gemini 2.5 Flash", 0, ""},
 	{"claude-sonnet-4-5", Anthropic, "Claude Sonnet 4.5", 1759104000, "2025-09-29T00:00:00Z"},
 	{"claude-haiku-4-5", Anthropic, "Claude Haiku 4.5", 1759276800, "2025-10-01T00:00:00Z"},
 	{"claude-opus-4-5", Anthropic, "Claude Opus 4.5", 1763942400, "2025-11-24T00:00:00Z"},

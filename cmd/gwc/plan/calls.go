@@ -288,7 +288,7 @@ func (l *logged) request(base *diff.View) (q diff.Request, why string) {
 		return q, "no route took it, and the record does not say its host"
 	case l.Route == "":
 		q = diff.Request{Method: l.Method, Path: l.Path}
-	case l.Route == "ai.model":
+	case l.Route == "ai.model" || l.Route == "ai.model_v1beta":
 		return q, "the record does not say which model's card was asked for"
 	case l.chat() && l.Model == "":
 		return q, "the record does not say which model was asked for"
@@ -299,6 +299,11 @@ func (l *logged) request(base *diff.View) (q diff.Request, why string) {
 		}
 		if l.chat() {
 			q.Model = l.Model
+			for _, r := range artifact.AIRoutes() {
+				if r.ID == l.Route && r.Kind.InPath() {
+					q.Path = strings.Replace(r.Path, "{model}", l.Model, 1)
+				}
+			}
 		}
 	}
 	if l.Key != "" {

@@ -421,6 +421,11 @@ func (l *line) natural(req *http.Request, body []byte, status int) (int, http.He
 			}
 		}
 	}
+	if i := strings.Index(req.URL.Path, "/publishers/google/models/"); provider && i >= 0 {
+		kind, path = mock.Gemini, "/v1beta"+req.URL.Path[i+len("/publishers/google"):]
+	} else if i := strings.Index(req.URL.Path, "/v1beta/models/"); kind == mock.Gemini && i >= 0 {
+		path = req.URL.Path[i:]
+	}
 	if path == "" || status != http.StatusOK && status < 400 {
 		if status == http.StatusNoContent || status == http.StatusNotModified {
 			return status, http.Header{}, nil
