@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
 	"testing"
@@ -191,6 +192,40 @@ func TestPublishedDocumentsAreOpenAPI(t *testing.T) {
 		answer := spec.Paths.Find("/v1/mood").Post.Responses.Value("200").Value
 		if stream := answer.Content["text/event-stream"] != nil; stream != g.Stream {
 			t.Errorf("version %d streams: %v", g.Number, stream)
+		}
+	}
+}
+
+// TestPromptsThatAreTooLargeSaySo holds that what an artifact would refuse is a finding, and not a bug.
+func TestPromptsThatAreTooLargeSaySo(t *testing.T) {
+	deep := "{}"
+	for range 40 {
+		deep = "{items: " + deep + "}"
+	}
+	many := ""
+	for i := range 1100 {
+		many += fmt.Sprintf("i%d: {}, ", i)
+	}
+	versions := ""
+	for i := range 110 {
+		versions += fmt.Sprintf(`"%d": {model: "fast", messages: [{role: "user", text: "x"}]}, `, i+2)
+	}
+	for name, body := range map[string]string{
+		"types that are too deep": "inputs: x: " + deep,
+		"too many types":          "output: {" + many + "}",
+		"too many versions":       "versions: {" + versions + "}",
+	} {
+		text := "package gateway\n\nprompts: p: {owner: \"acme\", path: \"/v1/p\", model: \"fast\", messages: [{role: \"user\", text: \"x\"}]\n" + body + "\n}\n"
+		r, err := compiler.Build(context.Background(), compiler.Options{FS: fstest.MapFS{"gateway.cue": {Data: []byte(promptPlatform)}, "platform/p.cue": {Data: []byte(text)}}})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		said := false
+		for _, d := range r.Report.All() {
+			said = said || d.Code == "GWC2408"
+		}
+		if !said || r.Artifact != nil {
+			t.Errorf("%s: %+v", name, r.Report.All())
 		}
 	}
 }

@@ -115,6 +115,10 @@ func (l *promptLowerer) lower() ir.Prompt {
 		contents[n], paths[n] = in.Versions[label], at
 	}
 	numbers := slices.Sorted(maps.Keys(contents))
+	if len(numbers) > prompt.MaxVersions {
+		l.add(diag.Diagnostic{Code: codeTooLarge, Severity: diag.Error, Path: []string{"prompts", l.name, "versions"},
+			Summary: fmt.Sprintf("prompt %q has %d versions, at most %d", l.name, len(numbers), prompt.MaxVersions), Primary: diag.Label{Span: l.c.Key("prompts", l.name, "versions")}})
+	}
 	for _, n := range numbers {
 		c := contents[n]
 		v := versionLowerer{promptLowerer: l, in: &c, path: paths[n]}
@@ -298,8 +302,24 @@ func (l *versionLowerer) lower(number int64) ir.PromptVersion {
 	if l.defaults(&v); !l.broken {
 		l.examples(&v)
 	}
+	if !l.broken {
+		if _, err := prompt.New(l.name, &v); err != nil {
+			l.unfit(err)
+		}
+	}
 	out.Content, out.Broken = v, l.broken
 	return out
+}
+
+// unfit reports a version that no artifact may hold, where nothing has said why: its types or messages are too many, too
+// long or too deep.
+func (l *versionLowerer) unfit(err error) {
+	if l.broken || l.report.Failed() {
+		l.broken = true
+		return
+	}
+	l.add(diag.Diagnostic{Code: codeTooLarge, Severity: diag.Error, Path: l.path, Primary: diag.Label{Span: l.c.Key(l.path...)},
+		Summary: fmt.Sprintf("prompt %q is too large: %s", l.name, err)})
 }
 
 func (l *versionLowerer) stop(list []string) {
@@ -363,7 +383,7 @@ func (l *versionLowerer) defaults(v *prompt.Version) {
 	}
 	g, err := prompt.New(l.name, &probe)
 	if err != nil {
-		l.broken = true // check has said why
+		l.unfit(err)
 		return
 	}
 	for i := range v.Types {
@@ -536,7 +556,7 @@ func (l *versionLowerer) examples(v *prompt.Version) {
 	}
 	g, err := prompt.New(l.name, v)
 	if err != nil {
-		l.broken = true
+		l.unfit(err)
 		return
 	}
 	last := -1
