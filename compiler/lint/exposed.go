@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -16,6 +17,7 @@ const (
 	codeClearListener diag.Code = "GWC4106" // clear text where everybody expects TLS
 	codeClearUpstream diag.Code = "GWC4107" // requests go to the internet in clear text
 	codeOneSecret     diag.Code = "GWC4108" // one vendor gets the key of another
+	codeOpenListener  diag.Code = "GWC4121" // callers' keys in clear text, to every network of the machine
 	codeSecretTwice   diag.Code = "GWC5108" // a credential twice in a pool
 )
 
@@ -29,6 +31,27 @@ func (l *linter) clearListener() {
 		l.warn(codeClearListener, []string{"gateway", "listeners", ln.Name, "address"}, diag.Diagnostic{
 			Summary: fmt.Sprintf("listener %q is on a port of TLS and speaks clear text", ln.Name),
 			Help:    []string{`give it tls: {cert: "file:…", key: "file:…"}, or another port`}})
+	}
+}
+
+// openListener: a listener without TLS on every address of the machine, where callers send keys. On a port of TLS it is
+// clearListener's.
+func (l *linter) openListener() {
+	if !slices.ContainsFunc(l.p.Routes, func(r ir.Route) bool { return r.Auth != "none" }) || len(l.p.Keys) == 0 {
+		return
+	}
+	for i := range l.p.Gateway.Listeners {
+		ln := &l.p.Gateway.Listeners[i]
+		host, port, err := net.SplitHostPort(ln.Address)
+		if err != nil || ln.TLS != nil || port == "443" || port == "8443" {
+			continue
+		}
+		if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
+			continue
+		}
+		l.warn(codeOpenListener, []string{"gateway", "listeners", ln.Name, "address"}, diag.Diagnostic{
+			Summary: fmt.Sprintf("listener %q takes callers' keys in clear text on every address of the machine", ln.Name),
+			Help:    []string{`give it tls: {cert: "file:…", key: "file:…"}, or the address that the proxy in front of it connects to`}})
 	}
 }
 

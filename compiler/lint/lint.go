@@ -42,7 +42,7 @@ const soon = 14 * 24 * time.Hour
 var rules = []func(*linter){
 	(*linter).openMutation, (*linter).clearText, (*linter).expiry, (*linter).openAdmin,
 	(*linter).attempts, (*linter).sameTarget, (*linter).timeouts, (*linter).endpoints, (*linter).loop, (*linter).models,
-	(*linter).clearListener, (*linter).clearUpstream, (*linter).oneSecret, (*linter).policies, (*linter).coveredHosts, (*linter).idleWeights, (*linter).serverPaths,
+	(*linter).clearListener, (*linter).openListener, (*linter).clearUpstream, (*linter).oneSecret, (*linter).policies, (*linter).coveredHosts, (*linter).idleWeights, (*linter).serverPaths,
 	(*linter).promptLocks, (*linter).promptTold,
 }
 
