@@ -18,14 +18,14 @@ import (
 )
 
 func newInspect(s streams) *cobra.Command {
-	var asJSON, routes, provenance bool
+	var asJSON, routes, provenance, loss bool
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Show what an artifact, or a plan's file, holds",
 		Args:  arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if routes && provenance {
-				return usage("--routes and --provenance exclude each other")
+			if routes && provenance || loss && (routes || provenance) {
+				return usage("--routes, --provenance and --loss exclude each other")
 			}
 			if isPlan(args[0]) {
 				return inspectPlan(args[0], asJSON, s.out)
@@ -40,6 +40,10 @@ func newInspect(s streams) *cobra.Command {
 				return &exit{code: serve.Code(err), err: fmt.Errorf("%s: %w", args[0], err)}
 			}
 			switch {
+			case asJSON && loss:
+				return writeJSON(s.out, plainLosses(losses(a)))
+			case loss:
+				return writeLosses(s.out, losses(a))
 			case asJSON && routes:
 				return writeJSON(s.out, plainArtifact(&artifact.Artifact{APIs: a.APIs, Routes: a.Routes}).(object).get("routes"))
 			case asJSON && provenance:
@@ -58,6 +62,7 @@ func newInspect(s streams) *cobra.Command {
 	f.BoolVar(&asJSON, "json", false, "write JSON")
 	f.BoolVar(&routes, "routes", false, "show only the routes, in the order in which they are stored")
 	f.BoolVar(&provenance, "provenance", false, "show only what the artifact was made from")
+	f.BoolVar(&loss, "loss", false, "show only what a translation loses, by route of the models and kind of provider")
 	return cmd
 }
 

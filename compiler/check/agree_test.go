@@ -48,7 +48,7 @@ const whole = `{
 				"inputAudio": "40", "outputAudio": "80", "image": "0.04", "request": "0",
 				"tiers": [{"above": 200000, "service": "batch", "input": "2.5"}], "source": "https://example.com/prices", "date": "2026-06-30"
 			},
-			"retry": {"attempts": 2, "on": ["429", "connect"]}, "maxTokens": 100,
+			"retry": {"attempts": 2, "on": ["429", "connect"]}, "maxTokens": 100, "onLoss": "warn",
 			"timeouts": {"connect": "1s", "firstByte": "2s", "idle": "3s", "total": "4m"}
 		}
 	},

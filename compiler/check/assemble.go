@@ -157,6 +157,7 @@ func (m *merger) model(n *node, name string) Model {
 		Retry:     Retry{Attempts: int(n.get("retry").get("attempts").num), On: texts(n.get("retry").get("on"))},
 		Timeouts:  timeouts(n.get("timeouts")),
 		MaxTokens: n.get("maxTokens").num,
+		OnLoss:    n.get("onLoss").str,
 
 		Capabilities: texts(n.get("capabilities")),
 		Price:        priceOf(n),

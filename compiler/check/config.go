@@ -94,6 +94,7 @@ type Model struct {
 	Retry     Retry
 	Timeouts  Timeouts
 	MaxTokens int64
+	OnLoss    string
 
 	Capabilities []string
 	Price        *Price // nil where the file says none

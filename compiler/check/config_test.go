@@ -65,7 +65,7 @@ func TestEveryFieldReachesTheConfig(t *testing.T) {
 		},
 		Models: map[string]Model{"fast": {
 			Strategy: "priority", Targets: []Target{{Provider: "openai", Model: "gpt-5"}, {Provider: "claude", Model: "c", Price: &Price{Rates: []price.Rate{{Kind: price.Request, Femto: 10_000_000_000_000}}}}},
-			Retry: Retry{Attempts: 2, On: []string{"429", "connect"}}, Timeouts: timeouts, MaxTokens: 100,
+			Retry: Retry{Attempts: 2, On: []string{"429", "connect"}}, Timeouts: timeouts, MaxTokens: 100, OnLoss: "warn",
 			Capabilities: []string{"tools", "vision"},
 			Price: &Price{Source: "https://example.com/prices", Date: "2026-06-30", Rates: []price.Rate{
 				{Kind: price.Input, Femto: 1_250_000_000}, {Kind: price.Output, Femto: 10_000_000_000}, {Kind: price.CacheRead, Femto: 125_000_000},
@@ -142,7 +142,7 @@ tenants: acme: apps: web: {}`,
 		}},
 		Models: map[string]Model{"m": {
 			Strategy: "priority", Targets: []Target{{Provider: "a", Model: "x"}, {Provider: "a", Model: "y"}, {Provider: "a", Model: "z"}},
-			Retry: Retry{Attempts: 3, On: []string{"connect", "429", "5xx", "timeout"}}, MaxTokens: 4096,
+			Retry: Retry{Attempts: 3, On: []string{"connect", "429", "5xx", "timeout"}}, MaxTokens: 4096, OnLoss: "reject",
 		}},
 		Catalogue: map[string]Facts{},
 		Upstreams: map[string]Upstream{"u": {

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -302,6 +303,9 @@ func (c *comparison) models() {
 				k = ModelTokensLess
 			}
 			ch(k, tokens(m), tokens(n), "may answer with %s", tokens(n))
+		}
+		if word := func(s string) string { return cmp.Or(s, "reject") }; x.OnLoss != y.OnLoss {
+			ch(ModelOnLoss, word(x.OnLoss), word(y.OnLoss), "has onLoss %q for what its targets cannot express", word(y.OnLoss))
 		}
 		pairs(x.Capabilities, y.Capabilities, func(s *string) string { return *s }, func(capability string, i, j int) {
 			switch {

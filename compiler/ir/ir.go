@@ -119,6 +119,7 @@ type Model struct {
 	GivenAttempts bool
 	Timeouts      artifact.Timeouts
 	MaxTokens     int64
+	OnLoss        string                 // "reject", "warn" or "allow"
 	Capabilities  catalogue.Capabilities // that callers may rely on
 	Price         *Price                 // nil where the files say none for the model as a whole
 }

@@ -43,7 +43,7 @@ func (p *Program) Text() string {
 		}
 	}
 	for _, m := range p.Models {
-		t.line("model %s %s attempts=%d on=%s maxTokens=%d%s", m.Name, m.Strategy, m.Retry.Attempts, strings.Join(m.Retry.On, ","), m.MaxTokens, timeouts(m.Timeouts))
+		t.line("model %s %s attempts=%d on=%s maxTokens=%d%s%s", m.Name, m.Strategy, m.Retry.Attempts, strings.Join(m.Retry.On, ","), m.MaxTokens, onLoss(m.OnLoss), timeouts(m.Timeouts))
 		for _, g := range m.Targets {
 			t.line("\ttarget %s %s", t.ref(g.Provider), g.Model)
 		}
@@ -138,4 +138,12 @@ func Duration(d time.Duration) string {
 
 func timeouts(t artifact.Timeouts) string {
 	return bound("connect", t.Connect) + bound("firstByte", t.FirstByte) + bound("idle", t.Idle) + bound("total", t.Total)
+}
+
+// onLoss is silent of the default.
+func onLoss(s string) string {
+	if s == "" || s == "reject" {
+		return ""
+	}
+	return " onLoss=" + s
 }

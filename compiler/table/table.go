@@ -69,6 +69,9 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 	for i := range p.Models {
 		m := &p.Models[i]
 		out := artifact.Model{Name: m.Name, Strategy: m.Strategy, Retry: m.Retry, Timeouts: m.Timeouts, MaxTokens: m.MaxTokens}
+		if m.OnLoss != "reject" {
+			out.OnLoss = m.OnLoss
+		}
 		for _, t := range m.Targets {
 			out.Targets = append(out.Targets, artifact.Target{Provider: t.Provider.Index, Model: t.Model})
 		}

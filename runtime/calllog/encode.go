@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -109,6 +110,7 @@ func (e *encoder) encode(r *Record) []byte {
 		b = text(b, `,"price":"`, r.Price)
 	}
 	b = text(b, `,"stop_reason":"`, r.StopReason)
+	b = list(b, `,"losses":[`, r.Losses)
 	b = text(b, `,"limit":"`, r.Limit)
 	b = text(b, `,"error":"`, r.Error)
 	b = append(b, '}', '\n')
@@ -163,6 +165,20 @@ func kind(b []byte, name string, n int64) []byte {
 	}
 	b = append(b, name...)
 	return number(b, n)
+}
+
+// list writes texts with commas between them as a list, unless there is none.
+func list(b []byte, name, s string) []byte {
+	if s == "" {
+		return b
+	}
+	b = append(b, name...)
+	sep := ""
+	for field := range strings.SplitSeq(s, ",") {
+		b = text(append(b, sep...), `"`, field)
+		sep = ","
+	}
+	return append(b, ']')
 }
 
 // text writes a string field, or nothing for the empty string. name holds the comma, the quoted name, the colon and

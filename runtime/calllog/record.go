@@ -50,6 +50,7 @@ type Record struct {
 	ServiceTier   string       // of the provider, where it is not its usual one: "batch", "flex", "priority"
 	Price         string       // the version of the price that the answer was charged by
 	StopReason    string
+	Losses        string // what of the request the target could not express and was left out: fields, with commas between
 	Limit         string // the limit that refused
 	Error         string // error class: "", "auth", "limit", "route", "request", "client_abort", "upstream_credential", "connect", "timeout", "upstream_status", "upstream_protocol", "overflow", "internal"
 }

@@ -15,23 +15,9 @@ func (l Losses) Refusal(r *Request) *Error {
 			return e
 		}
 	}
-	for _, asked := range [...]struct {
-		field string
-		is    bool
-	}{
-		{"n", r.Choices != nil && *r.Choices > 1},
-		{"logprobs", r.Logprobs != nil},
-		{"logit_bias", len(r.LogitBias) > len("{}")},
-		{"modalities", beyondText(r.Modalities)},
-		{"audio", r.Voice != nil},
-		{"seed", r.Seed != nil},
-		{"frequency_penalty", r.FrequencyPenalty != nil && *r.FrequencyPenalty != 0},
-		{"presence_penalty", r.PresencePenalty != nil && *r.PresencePenalty != 0},
-		{"top_k", r.TopK != nil},
-		{"parallel_tool_calls", r.Parallel != nil && !*r.Parallel && len(r.Tools) > 0},
-	} {
-		if asked.is {
-			if e := l.rejects(asked.field); e != nil {
+	for i := range fields {
+		if f := &fields[i]; f.asked(r) {
+			if e := l.rejects(f.name); e != nil {
 				return e
 			}
 		}
@@ -55,4 +41,150 @@ func (l Losses) rejects(path string) *Error {
 	}
 	return &Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: "unsupported_parameter", Param: path,
 		Message: fmt.Sprintf("'%s' is not supported by this model's provider: %s.", path, row.Why)}
+}
+
+// MaxLost bounds how many fields are named as lost of one request.
+const MaxLost = 16
+
+// Relieved returns what is left of r where losses are accepted, and what of it the target cannot express, by the names of
+// the table. With accept, what the table rejects is taken out of a copy of r, so that an encoder finds nothing to refuse;
+// without, r itself is returned, for the encoder to refuse. What the table drops is named either way: the encoder leaves it
+// out. Of the parts of messages only sounds are taken out; others are refused whatever is accepted, since a turn
+// without its document is another turn.
+func (l Losses) Relieved(r *Request, accept bool) (left *Request, lost []string) {
+	left = r
+	own := func() *Request {
+		if left == r {
+			c := *r
+			left = &c
+		}
+		return left
+	}
+	name := func(field string) {
+		for _, f := range lost {
+			if f == field {
+				return
+			}
+		}
+		switch {
+		case len(lost) < MaxLost:
+			lost = append(lost, field)
+		case len(lost) == MaxLost:
+			lost = append(lost, "…")
+		}
+	}
+	for n, path := range r.Unsupported {
+		row := l.Of(path)
+		if row.Fate == Dropped {
+			name(row.Field)
+		}
+		if row.Fate != Rejected || !accept {
+			continue
+		}
+		name(row.Field)
+		if c := own(); len(c.Unsupported) == len(r.Unsupported) {
+			c.Unsupported = append([]string(nil), r.Unsupported[:n]...)
+			for _, path := range r.Unsupported[n+1:] {
+				if l.Of(path).Fate != Rejected {
+					c.Unsupported = append(c.Unsupported, path)
+				}
+			}
+		}
+	}
+	for i := range fields {
+		f := &fields[i]
+		if !f.asked(r) {
+			continue
+		}
+		switch row := l.Of(f.name); {
+		case row.Fate == Dropped:
+			name(row.Field)
+		case row.Fate == Rejected && accept:
+			name(row.Field)
+			f.clear(own())
+		}
+	}
+	if accept && l.Of("input_audio").Fate == Rejected {
+		for m := range r.Messages {
+			if hasAudio(r.Messages[m].Parts) {
+				name("input_audio")
+				c := own()
+				c.Messages = append([]Message(nil), c.Messages...)
+				c.Messages[m].Parts = withoutAudio(r.Messages[m].Parts)
+			}
+		}
+	}
+	return left, lost
+}
+
+// EncodeFunc writes a request in a target's dialect.
+type EncodeFunc func(dst []byte, r *Request, t *Target) ([]byte, *Error)
+
+// Encode writes r by the target's encoder, and returns what of it is lost; see [Losses.Relieved]. Where losses are
+// accepted, a field that only this model cannot have (which the encoder knows, and no table) is taken out as well.
+func (l Losses) Encode(encode EncodeFunc, dst []byte, r *Request, t *Target, accept bool) (out []byte, lost []string, err *Error) {
+	r, lost = l.Relieved(r, accept)
+	for range fields {
+		if out, err = encode(dst, r, t); err == nil || !accept {
+			return out, lost, err
+		}
+		taken := false
+		for i := range fields {
+			if f := &fields[i]; f.name == err.Param && f.asked(r) {
+				c := *r
+				f.clear(&c)
+				r, taken = &c, true
+				if len(lost) < MaxLost {
+					lost = append(lost, f.name)
+				}
+			}
+		}
+		if !taken {
+			break
+		}
+	}
+	return out, lost, err
+}
+
+func hasAudio(parts []Part) bool {
+	for i := range parts {
+		if parts[i].Kind == Audio {
+			return true
+		}
+	}
+	return false
+}
+
+func withoutAudio(parts []Part) (rest []Part) {
+	for i := range parts {
+		if parts[i].Kind != Audio {
+			rest = append(rest, parts[i])
+		}
+	}
+	return rest
+}
+
+// fields are those of a request that tables name by their openai-chat names. asked tells whether the caller asks for
+// anything but what happens anyway; clear takes it back.
+var fields = [...]struct {
+	name  string
+	asked func(*Request) bool
+	clear func(*Request)
+}{
+	{"n", func(r *Request) bool { return r.Choices != nil && *r.Choices > 1 }, func(r *Request) { r.Choices = nil }},
+	{"logprobs", func(r *Request) bool { return r.Logprobs != nil }, func(r *Request) { r.Logprobs = nil }},
+	{"logit_bias", func(r *Request) bool { return len(r.LogitBias) > len("{}") }, func(r *Request) { r.LogitBias = nil }},
+	{"modalities", func(r *Request) bool { return beyondText(r.Modalities) }, func(r *Request) { r.Modalities = nil }},
+	{"audio", func(r *Request) bool { return r.Voice != nil }, func(r *Request) { r.Voice = nil }},
+	{"seed", func(r *Request) bool { return r.Seed != nil }, func(r *Request) { r.Seed = nil }},
+	{"frequency_penalty", func(r *Request) bool { return r.FrequencyPenalty != nil && *r.FrequencyPenalty != 0 }, func(r *Request) { r.FrequencyPenalty = nil }},
+	{"presence_penalty", func(r *Request) bool { return r.PresencePenalty != nil && *r.PresencePenalty != 0 }, func(r *Request) { r.PresencePenalty = nil }},
+	{"top_k", func(r *Request) bool { return r.TopK != nil }, func(r *Request) { r.TopK = nil }},
+	{"parallel_tool_calls", func(r *Request) bool { return r.Parallel != nil && !*r.Parallel && len(r.Tools) > 0 }, func(r *Request) { r.Parallel = nil }},
+	{"service_tier", func(r *Request) bool {
+		return r.ServiceTier != "" && r.ServiceTier != "auto" && r.ServiceTier != "default"
+	}, func(r *Request) { r.ServiceTier = "" }},
+	{"metadata", func(r *Request) bool { return len(r.Metadata) > len("{}") }, func(r *Request) { r.Metadata = nil }},
+	{"user", func(r *Request) bool { return r.User != "" }, func(r *Request) { r.User = "" }},
+	{"verbosity", func(r *Request) bool { return r.Verbosity != "" }, func(r *Request) { r.Verbosity = "" }},
 }

@@ -390,6 +390,7 @@ func (f *chatFlow) attempt() {
 func (f *chatFlow) prepare() {
 	f.prepErr = nil
 	f.hide = false
+	f.rec.Losses = ""
 	if f.serves == nil {
 		if f.speaks.own != nil {
 			return
@@ -434,7 +435,10 @@ func (f *chatFlow) prepare() {
 			f.neutral.Model, f.neutral.Stream = f.model.Name, f.head.Stream
 		}
 	}
-	f.up, f.prepErr = f.serves.encode(f.up[:0], f.neutral, &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens, Vendor: f.target.Provider.Row})
+	to := &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens, Vendor: f.target.Provider.Row}
+	var lost []string
+	f.up, lost, f.prepErr = f.serves.losses.Encode(f.serves.encode, f.up[:0], f.neutral, to, f.model.OnLoss != "")
+	f.rec.Losses = strings.Join(lost, ",")
 	f.adapt()
 	f.dress()
 }
@@ -796,12 +800,21 @@ func (f *chatFlow) begun(b []byte, length int64) {
 	if f.head.Stream {
 		b = append(b, "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"...)
 	}
-	b = append(b, f.target.Header...)
+	b = f.told(append(b, f.target.Header...))
 	f.fields = f.exchange.head(b)
 	f.headOut = true
 	f.rec.Status = http.StatusOK
 	f.rec.FirstByte = f.p.clock.Since(f.start)
 	f.c.Start(http.StatusOK, f.fields, length)
+}
+
+// told appends the header that names what of the request was lost, where the model's policy wants it told.
+func (f *chatFlow) told(b []byte) []byte {
+	if f.rec.Losses == "" || f.model.OnLoss != "warn" {
+		return b
+	}
+	names := strings.ReplaceAll(strings.ReplaceAll(f.rec.Losses, ",", ", "), "…", "...")
+	return append(append(append(b, "x-gwc-loss: "...), names...), "\r\n"...)
 }
 
 // event takes the events of a translated answer.

@@ -73,6 +73,7 @@ type served struct {
 	encode      func(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *dialect.Error)
 	decoder     func() dialect.Decoder
 	decodeError func(a *dialect.ErrorAnswer) *dialect.Error
+	losses      dialect.Losses // what becomes of what callers of other dialects say
 }
 
 var spokenDialects = [dialects]spoken{
@@ -114,11 +115,11 @@ var spokenDialects = [dialects]spoken{
 
 var servedDialects = [dialects]served{
 	openAIChat: {
-		id: openAIChat, streams: "text/event-stream", encode: openaichat.EncodeRequest, decodeError: openaichat.DecodeError,
+		id: openAIChat, streams: "text/event-stream", losses: openaichat.LossTable, encode: openaichat.EncodeRequest, decodeError: openaichat.DecodeError,
 		decoder: func() dialect.Decoder { return new(openaichat.Decoder) },
 	},
 	anthropicMessages: {
-		id: anthropicMessages, streams: "text/event-stream", encode: anthropic.EncodeRequest, decodeError: anthropic.DecodeError,
+		id: anthropicMessages, streams: "text/event-stream", losses: anthropic.LossTable, encode: anthropic.EncodeRequest, decodeError: anthropic.DecodeError,
 		decoder: func() dialect.Decoder { return new(anthropic.Decoder) },
 		fields:  (*chatFlow).version,
 	},
@@ -135,15 +136,15 @@ var servedDialects = [dialects]served{
 	cohereEmbed:           {id: cohereEmbed, encode: cohere.EncodeEmbedding, decodeError: cohere.DecodeError, decoder: cohere.NewEmbeddingDecoder},
 	ollamaEmbed:           {id: ollamaEmbed, encode: ollama.EncodeEmbedding, decodeError: ollama.DecodeError, decoder: ollama.NewEmbeddingDecoder},
 	cohereChat: {
-		id: cohereChat, streams: "text/event-stream", encode: cohere.EncodeRequest, decodeError: cohere.DecodeError,
+		id: cohereChat, streams: "text/event-stream", losses: cohere.LossTable, encode: cohere.EncodeRequest, decodeError: cohere.DecodeError,
 		decoder: func() dialect.Decoder { return new(cohere.Decoder) },
 	},
 	ollamaChat: {
-		id: ollamaChat, streams: "application/x-ndjson", encode: ollama.EncodeRequest, decodeError: ollama.DecodeError,
+		id: ollamaChat, streams: "application/x-ndjson", losses: ollama.LossTable, encode: ollama.EncodeRequest, decodeError: ollama.DecodeError,
 		decoder: func() dialect.Decoder { return new(ollama.Decoder) },
 	},
 	geminiGenerate: {
-		id: geminiGenerate, streams: "text/event-stream", encode: gemini.EncodeRequest, decodeError: gemini.DecodeError,
+		id: geminiGenerate, streams: "text/event-stream", losses: gemini.LossTable, encode: gemini.EncodeRequest, decodeError: gemini.DecodeError,
 		decoder: func() dialect.Decoder { return new(gemini.Decoder) },
 	},
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"strings"
 
+	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
@@ -162,4 +163,18 @@ func Reach(p *artifact.Provider, model string, route artifact.RouteKind, stream 
 		return "", false, false
 	}
 	return string(k.target(nil, &callee{provider: p, dialect: to.id, model: model, stream: stream || route == s.streamKind})), to.id != s.id, true
+}
+
+// Losses is the table by which requests of a route's callers are translated to a provider: what becomes of each field. ok
+// is false where nothing is translated, because the provider speaks the callers' dialect or has nothing of the kind.
+func Losses(p *artifact.Provider, route artifact.RouteKind) (table dialect.Losses, ok bool) {
+	k, s := kinds[p.Kind], speaks(route)
+	if k == nil {
+		return nil, false
+	}
+	to := k.serves(s)
+	if to == nil || to.id == s.id || len(to.losses) == 0 {
+		return nil, false
+	}
+	return append(append(dialect.Losses{}, to.losses...), dialect.Only()...), true
 }

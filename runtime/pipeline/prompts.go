@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -175,7 +176,7 @@ func (f *chatFlow) problem(status int, class, detail string, faults []prompt.Fau
 	f.rec.Error = class
 	var extra []byte
 	if f.target != nil {
-		extra = f.target.Header
+		extra = f.told(slices.Clip(f.target.Header))
 	}
 	f.problemWith(status, class, detail, extra, more)
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
@@ -132,12 +133,12 @@ func (f *chatFlow) answerOwn() {
 // which the caller takes it: a batch of vectors may have tens of megabytes.
 func (f *chatFlow) pourAnswer(body []byte) {
 	if len(body) <= highWater {
-		f.answer(http.StatusOK, "application/json", f.target.Header, body)
+		f.answer(http.StatusOK, "application/json", f.told(slices.Clip(f.target.Header)), body)
 		f.recycle()
 		return
 	}
 	f.call = nil // it has ended
-	b := append(append(f.fields[:0], "Content-Type: application/json\r\n"...), f.target.Header...)
+	b := f.told(append(append(f.fields[:0], "Content-Type: application/json\r\n"...), f.target.Header...))
 	f.fields = f.exchange.head(b)
 	f.headOut = true
 	f.rec.Status = http.StatusOK

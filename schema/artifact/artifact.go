@@ -139,6 +139,8 @@ type Model struct {
 	MaxTokens int64    `cbor:"6,keyasint,omitempty"` // output limit sent where a provider requires one and the caller gave none
 	// Capabilities are what callers may rely on, sorted: "tools", "vision".
 	Capabilities []string `cbor:"7,keyasint,omitempty"`
+	// OnLoss says what becomes of what a target cannot express: "" refuses it, "warn" and "allow" leave it out.
+	OnLoss string `cbor:"8,keyasint,omitempty"`
 }
 
 // Target is one (provider, upstream model) pair. Price is 1 + the index into Artifact.Prices; 0: nobody knows what it

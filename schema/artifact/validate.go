@@ -247,6 +247,9 @@ func (v *validator) models() {
 		if m.MaxTokens < 0 {
 			v.fail("model %d: its output limit is negative", i)
 		}
+		if m.OnLoss != "" {
+			v.oneOf(m.OnLoss, []string{"warn", "allow"}, "model %d: what is done about losses", i)
+		}
 	}
 }
 
