@@ -124,7 +124,7 @@ func (m *merger) provider(n *node, _ string) Provider {
 		Kind:     n.get("kind").str,
 		BaseURL:  strings.TrimRight(n.get("baseURL").str, "/"),
 		Timeouts: timeouts(n.get("timeouts")), Catalogue: n.get("catalogue").str,
-		Vendor: n.get("vendor").str, APIVersion: n.get("apiVersion").str,
+		Vendor: n.get("vendor").str, APIVersion: n.get("apiVersion").str, API: n.get("api").str,
 		Project: n.get("project").str, Location: n.get("location").str,
 	}
 	if e := n.get("entra"); e.get("tenant").str != "" {

@@ -79,6 +79,7 @@ type Provider struct {
 	Entra       *Entra // of kind azure-openai, nil where the file says none
 	Project     string // of kind vertex
 	Location    string // of kind vertex
+	API         string // of kind openai: "chat", "responses", or "" for both
 }
 
 // Entra is providers.<name>.entra.

@@ -264,6 +264,9 @@ func (v *View) ask(m *artifact.Model, d *Decision) {
 			}
 		}
 		d.Terms = append(d.Terms, terms(to)...)
+		if p.API != "" {
+			d.Terms = append(d.Terms, "conversations go to "+apiOf(p.API))
+		}
 		for _, h := range p.Headers {
 			d.Terms = append(d.Terms, "header "+h.Name)
 		}

@@ -106,6 +106,7 @@ var edits = []edit{
 
 	{"a provider is added", platformFile, `providers: {`, "providers: {\n\tspare: {kind: \"openai\", credentials: [{ref: \"env:SPARE\"}]}", []diff.Kind{diff.ProviderAdded}, nil},
 	{"a provider has another kind", platformFile, `claude: {kind: "anthropic", baseURL: "https://claude.example"`, `claude: {kind: "openai", baseURL: "https://claude.example"`, []diff.Kind{diff.ProviderKind}, nil},
+	{"a provider is asked at another API", platformFile, `{kind: "openai"`, `{api: "responses", kind: "openai"`, []diff.Kind{diff.ProviderAPI}, nil},
 	{"a provider is at another server", platformFile, `https://claude.example`, `https://other.example`, []diff.Kind{diff.ProviderServer}, nil},
 	{"a provider loses its encryption", platformFile, `https://claude.example`, `http://claude.example`, []diff.Kind{diff.ProviderServer}, nil},
 	{"a provider is at another path", platformFile, `https://claude.example`, `https://claude.example/v9`, []diff.Kind{diff.ProviderPath}, nil},

@@ -78,6 +78,7 @@ const (
 	ProviderAdded       Kind = "provider-added"
 	ProviderRemoved     Kind = "provider-removed"
 	ProviderKind        Kind = "provider-kind"
+	ProviderAPI         Kind = "provider-api"
 	ProviderServer      Kind = "provider-server"
 	ProviderPath        Kind = "provider-path"
 	ProviderCredentials Kind = "provider-credentials"
@@ -224,6 +225,7 @@ var rules = []Rule{
 	{ProviderAdded, Neutral, Level, false, "what models do with it is said of the models"},
 	{ProviderRemoved, Neutral, Level, false, "what models lose by it is said of the models"},
 	{ProviderKind, Behaviour, Level, false, "calls are made in another dialect"},
+	{ProviderAPI, Behaviour, Level, false, "conversations go to another API of the provider, translated where callers speak another"},
 	{ProviderServer, Security, Level, false, "credentials and prompts go to another server, or by another scheme"},
 	{ProviderPath, Behaviour, Level, false, "calls are made at other paths of the server"},
 	{ProviderCredentials, Security, Level, false, "calls are made with other credentials"},

@@ -169,6 +169,11 @@ func (c *comparison) providers() {
 			d.Witness = c.anyChat(models)
 			c.add(d)
 		}
+		if x.API != y.API {
+			d := ch(ProviderAPI, x.API, y.API, "is asked for conversations at %s", apiOf(y.API))
+			d.Witness = c.anyChat(models)
+			c.add(d)
+		}
 		if x.Kind == y.Kind && x.Vendor != y.Vendor {
 			d := ch(ProviderKind, vendorOf(x), vendorOf(y), "is called as %s", vendorOf(y))
 			d.Witness = c.anyChat(models)
@@ -447,4 +452,15 @@ func (c *comparison) through(upstream string) (Blast, *Witness) {
 		return Blast{}, nil
 	}
 	return c.callers(c.base, open(list)), c.first(c.base, list)
+}
+
+// apiOf says which API of a provider conversations are sent to.
+func apiOf(api string) string {
+	switch api {
+	case "chat":
+		return "Chat Completions alone"
+	case "responses":
+		return "the Responses API alone"
+	}
+	return "the API that the caller speaks"
 }

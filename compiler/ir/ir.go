@@ -108,6 +108,7 @@ type Provider struct {
 	Entra       *artifact.Entra
 	Project     string // of kind vertex
 	Location    string // of kind vertex
+	API         string // of kind openai: "chat", "responses", or "" for both
 }
 
 // Model is a name that callers ask for. GivenAttempts tells whether the files say how many attempts there are.

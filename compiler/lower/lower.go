@@ -77,7 +77,7 @@ func (l *lowerer) providers() {
 		in := l.c.Providers[name]
 		out := ir.Provider{Name: name, Kind: in.Kind, BaseURL: strings.TrimRight(in.BaseURL, "/"),
 			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts), Catalogue: in.Catalogue,
-			Vendor: in.Vendor, APIVersion: in.APIVersion, Entra: (*artifact.Entra)(in.Entra),
+			Vendor: in.Vendor, APIVersion: in.APIVersion, API: in.API, Entra: (*artifact.Entra)(in.Entra),
 			Project: in.Project, Location: in.Location}
 		if row := vendor.Get(in.Vendor); out.BaseURL == "" && row != nil {
 			out.BaseURL = row.BaseURL

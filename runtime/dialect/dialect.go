@@ -122,7 +122,9 @@ type Request struct {
 	// ThinkingBudget is the number of tokens that the caller allows for thinking, where it says so in tokens; Reasoning
 	// is then the nearest effort.
 	ThinkingBudget *int64
-	Format         Format
+	// Summary asks for the thinking to be told, and at what length: "" (nothing said), "auto", "concise", "detailed".
+	Summary string
+	Format  Format
 
 	Choices          *int64 // how many answers are wanted; see Event.Choice
 	Seed             *int64
@@ -144,6 +146,8 @@ type Request struct {
 	// ("logprobs", "n", "messages[2].content[0].input_audio"). The path's last name is the key of the loss tables:
 	// the target's encoder refuses what changes the meaning and drops the rest. See [Losses].
 	Unsupported []string
+	// Echo is what the caller's dialect repeats of a request in its answers, in a form of its own; see [Opening].
+	Echo []byte
 }
 
 // Embedding asks for a vector for each of some texts.
@@ -283,6 +287,7 @@ type Opening struct {
 	Created      int64  // Unix seconds
 	Model        string // as the caller knows it; "" takes the one of the Start event
 	Base64       bool   // see [Embedding]
+	Echo         []byte // of the request; see [Request]. Nil where there is nothing to repeat
 }
 
 // Encoder turns the events of one answer into the dialect of a caller. Event appends to dst what an event becomes in a

@@ -15,6 +15,8 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaicompletions"
+	"github.com/gwc-dev/gwc/runtime/dialect/openairesponses"
 )
 
 // TestTheDocumentShowsTheTables holds docs/dialects.md against the loss tables; GWC_UPDATE=1 writes it.
@@ -40,6 +42,9 @@ func TestTheDocumentShowsTheTables(t *testing.T) {
 		{"openai-chat and anthropic-messages → bedrock", []dialect.Losses{bedrock.LossTable}},
 		{"openai-chat and anthropic-messages → cohere", []dialect.Losses{cohere.LossTable}},
 		{"openai-chat and anthropic-messages → ollama", []dialect.Losses{ollama.LossTable}},
+		{"openai-responses → other providers", []dialect.Losses{openairesponses.CallerTable}},
+		{"openai-chat and anthropic-messages → openai with api: \"responses\"", []dialect.Losses{openairesponses.LossTable}},
+		{"openai-completions → other providers", []dialect.Losses{openaicompletions.CallerTable}},
 		{"gemini → other providers", []dialect.Losses{gemini.CallerTable}},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n\n| field | becomes | how, or why not |\n|---|---|---|\n", pair.name)

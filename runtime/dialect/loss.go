@@ -85,6 +85,34 @@ var only = Losses{
 	{Field: "toolResponse", Fate: Rejected, Why: "server-side tools are not translated"},
 	{Field: "urlContext", Fate: Rejected, Why: "server-side tools are not translated"},
 	{Field: "videoMetadata", Fate: Dropped, Why: "a hint to how media are read"},
+
+	// Of openai-responses.
+	{Field: "background", Fate: Rejected, Why: "answers are not kept for later; leave it out, and stream"},
+	{Field: "context", Fate: Dropped, Why: "of reasoning: the whole conversation is sent"},
+	{Field: "conversation", Fate: Rejected, Why: "conversations are not kept; send the whole of it as input, or ask a model of OpenAI's"},
+	{Field: "custom", Fate: Rejected, Why: "no custom (free text) tools"},
+	{Field: "include", Fate: Dropped, Why: "details of tools that OpenAI runs; encrypted thinking always comes"},
+	{Field: "include_obfuscation", Fate: Dropped, Why: "padding of events"},
+	{Field: "input_audio", Fate: Rejected, Why: "no audio input"},
+	{Field: "item_reference", Fate: Rejected, Why: "items are not kept; send the item itself, or ask a model of OpenAI's"},
+	{Field: "max_tool_calls", Fate: Dropped, Why: "a limit for tools that OpenAI runs"},
+	{Field: "mode", Fate: Dropped, Why: "of reasoning: a hint to how much of it"},
+	{Field: "moderation", Fate: Rejected, Why: "no moderation of input and output"},
+	{Field: "previous_response_id", Fate: Rejected, Why: "answers are not kept; send the whole conversation as input, or ask a model of OpenAI's"},
+	{Field: "prompt", Fate: Rejected, Why: "a prompt that is stored at OpenAI is not known to another"},
+	{Field: "prompt_cache_key", Fate: Dropped, Why: "a hint to caching"},
+	{Field: "prompt_cache_options", Fate: Dropped, Why: "a hint to caching"},
+	{Field: "prompt_cache_retention", Fate: Dropped, Why: "a hint to caching"},
+	{Field: "reasoning_item", Fate: Dropped, Why: "thinking without encrypted_content cannot be given back"},
+	{Field: "truncation", Fate: Dropped, Why: "a conversation that is too long is refused by the provider"},
+
+	// Of openai-completions.
+	{Field: "best_of", Fate: Rejected, Why: "one answer is made"},
+	{Field: "completion_logprobs", Fate: Rejected, Why: "no log probabilities in the form of completions"},
+	{Field: "echo", Fate: Rejected, Why: "the prompt is not repeated"},
+	{Field: "prompts", Fate: Rejected, Why: "several prompts in one request are several answers"},
+	{Field: "suffix", Fate: Rejected, Why: "a conversation has no text behind the answer"},
+	{Field: "tokens", Fate: Rejected, Why: "prompts of tokens are known to one provider's models alone"},
 }
 
 // Only returns the rows for what one dialect of callers alone has.

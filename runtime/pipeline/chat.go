@@ -380,7 +380,7 @@ func (f *chatFlow) refuse(e *dialect.Error) {
 // attempt prepares the request for the target whose turn it is and sends it.
 func (f *chatFlow) attempt() {
 	f.target = &f.model.Targets[f.turn%len(f.model.Targets)]
-	f.kind = kindOf(f.target.Provider.Kind, f.target.Model)
+	f.kind = kindOf(f.target.Provider.Provider, f.target.Model)
 	f.serves = f.kind.serves(f.speaks)
 	f.turn++
 	f.do(f.doPrepare, f.doSend)
@@ -783,7 +783,7 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 	f.enc, f.dec = *enc, *dec
 	f.enc.Reset(dialect.Opening{
 		Stream: f.head.Stream, Array: f.array, IncludeUsage: f.head.IncludeUsage, Model: f.model.Name, Created: f.start.Unix(),
-		ID: f.speaks.answerID + string(f.id[:f.idLen]), Base64: f.neutral.Embedding != nil && f.neutral.Embedding.Base64,
+		ID: f.speaks.answerID + string(f.id[:f.idLen]), Base64: f.neutral.Embedding != nil && f.neutral.Embedding.Base64, Echo: f.neutral.Echo,
 	})
 	if e, ok := f.enc.(*promptrest.Encoder); ok {
 		e.Bind(f.program)

@@ -6,7 +6,10 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
 	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaicompletions"
+	"github.com/gwc-dev/gwc/runtime/dialect/openairesponses"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
@@ -32,6 +35,8 @@ const (
 	cohereEmbed
 	ollamaEmbed
 	geminiGenerate
+	openAIResponses
+	openAICompletions
 	dialects // how many there are
 )
 
@@ -89,6 +94,18 @@ var spokenDialects = [dialects]spoken{
 		tap:         func() dialect.Tap { return new(anthropic.Tap) },
 		appendError: anthropic.AppendError, status: anthropic.ClientStatus,
 	},
+	openAIResponses: {
+		id: openAIResponses, op: chat, routes: []artifact.RouteKind{artifact.RouteResponses}, answerID: "resp_", decode: openairesponses.DecodeRequest,
+		encoder:     func() dialect.Encoder { return new(openairesponses.Encoder) },
+		tap:         func() dialect.Tap { return new(openairesponses.Tap) },
+		appendError: openai.AppendError, status: openai.ClientStatus,
+	},
+	openAICompletions: {
+		id: openAICompletions, op: chat, routes: []artifact.RouteKind{artifact.RouteCompletions}, answerID: "cmpl-", decode: openaicompletions.DecodeRequest, asksUsage: true,
+		encoder:     func() dialect.Encoder { return new(openaicompletions.Encoder) },
+		tap:         func() dialect.Tap { return new(openaichat.Tap) }, // usage and finish reasons stand where chat completions have them
+		appendError: openai.AppendError, status: openai.ClientStatus,
+	},
 	openAIEmbeddings:      embeddings(),
 	openAIImages:          task(openAIImages, media, false, artifact.RouteImages),
 	openAIImageEdits:      task(openAIImageEdits, media, true, artifact.RouteImageEdits),
@@ -123,6 +140,11 @@ var servedDialects = [dialects]served{
 		decoder: func() dialect.Decoder { return new(anthropic.Decoder) },
 		fields:  (*chatFlow).version,
 	},
+	openAIResponses: {
+		id: openAIResponses, streams: "text/event-stream", encode: openairesponses.EncodeRequest, decodeError: openai.DecodeError,
+		decoder: func() dialect.Decoder { return new(openairesponses.Decoder) },
+	},
+	openAICompletions:     servedTask(openAICompletions),
 	openAIEmbeddings:      servedEmbeddings(),
 	openAIImages:          servedTask(openAIImages),
 	openAIImageEdits:      servedTask(openAIImageEdits),

@@ -31,7 +31,7 @@ type callee struct {
 // kinds by the name that configurations use.
 var kinds = map[string]*kind{
 	"openai": {
-		speaks: 1<<openAIChat | tasks | 1<<cohereRerank,
+		speaks: 1<<openAIChat | 1<<openAIResponses | 1<<openAICompletions | tasks | 1<<cohereRerank,
 		to:     map[operation]dialectID{chat: openAIChat, embed: openAIEmbeddings},
 		target: openAIPath,
 	},
@@ -108,14 +108,6 @@ var vertexClaude = &kind{
 	body: vertexBody,
 }
 
-// kindOf is how a model of a kind of provider is called.
-func kindOf(name, model string) *kind {
-	if name == "vertex" && strings.HasPrefix(model, "claude-") {
-		return vertexClaude
-	}
-	return kinds[name]
-}
-
 // azurePath names the deployment in the path, and the version of the API behind it. The version "v1" has OpenAI's own
 // paths, and takes the deployment for the model.
 func azurePath(dst []byte, c *callee) []byte {
@@ -139,6 +131,36 @@ func azurePath(dst []byte, c *callee) []byte {
 	}
 }
 
+// kindsByAPI are kinds whose providers are bound to one API for conversations.
+var kindsByAPI = map[string]*kind{
+	"chat": {
+		speaks: kinds["openai"].speaks &^ (1 << openAIResponses),
+		to:     kinds["openai"].to,
+		target: openAIPath,
+	},
+	"responses": {
+		speaks: kinds["openai"].speaks &^ (1 << openAIChat),
+		to:     map[operation]dialectID{chat: openAIResponses, embed: openAIEmbeddings},
+		target: openAIPath,
+	},
+}
+
+// azureV1 is Azure in the versions of its API whose paths are OpenAI's: they have the Responses API as well.
+var azureV1 = &kind{speaks: kinds["azure-openai"].speaks | 1<<openAIResponses, to: kinds["azure-openai"].to, target: azurePath}
+
+// kindOf is how a model of a provider is called; nil for a kind that is not known.
+func kindOf(p *artifact.Provider, model string) *kind {
+	switch {
+	case p.Kind == "vertex" && strings.HasPrefix(model, "claude-"):
+		return vertexClaude
+	case p.Kind == "azure-openai" && (p.APIVersion == "v1" || p.APIVersion == "preview"):
+		return azureV1
+	case p.API != "":
+		return kindsByAPI[p.API]
+	}
+	return kinds[p.Kind]
+}
+
 // serves is the dialect in which a kind of provider is asked by callers of s: theirs, if it speaks that, or the one
 // that their requests are translated to; nil where it cannot do what they ask for.
 func (k *kind) serves(s *spoken) *served {
@@ -154,7 +176,7 @@ func (k *kind) serves(s *spoken) *served {
 // Reach tells how a model of a provider is asked by callers of a route: the request target behind the base URL, and
 // whether the request is translated. ok is false where the provider has nothing of the kind.
 func Reach(p *artifact.Provider, model string, route artifact.RouteKind, stream bool) (target string, translated, ok bool) {
-	k, s := kindOf(p.Kind, model), speaks(route)
+	k, s := kindOf(p, model), speaks(route)
 	if k == nil {
 		return "", false, false
 	}

@@ -22,6 +22,8 @@ const tasks = 1<<openAIEmbeddings | 1<<openAIImages | 1<<openAIImageEdits | 1<<o
 // taskPaths are OpenAI's, behind a base URL with the version.
 var taskPaths = [dialects]string{
 	openAIChat:            "/chat/completions",
+	openAIResponses:       "/responses",
+	openAICompletions:     "/completions",
 	openAIEmbeddings:      "/embeddings",
 	openAIImages:          "/images/generations",
 	openAIImageEdits:      "/images/edits",

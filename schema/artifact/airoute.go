@@ -16,6 +16,8 @@ type AIRoute struct {
 // aiRoutes in the order in which artifacts number them.
 var aiRoutes = [...]AIRoute{
 	{RouteChat, "ai.chat", "chat", "POST", "/v1/chat/completions", true},
+	{RouteResponses, "ai.responses", "responses", "POST", "/v1/responses", true},
+	{RouteCompletions, "ai.completions", "completions", "POST", "/v1/completions", true},
 	{RouteMessages, "ai.messages", "messages", "POST", "/v1/messages", true},
 	{RouteCountTokens, "ai.count_tokens", "count_tokens", "POST", "/v1/messages/count_tokens", true},
 	{RouteEmbeddings, "ai.embeddings", "embeddings", "POST", "/v1/embeddings", true},

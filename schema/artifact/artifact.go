@@ -100,6 +100,7 @@ type Provider struct {
 	Entra       *Entra   `cbor:"9,keyasint,omitempty"`  // of kind azure-openai: it counts, and not Credentials
 	Project     string   `cbor:"14,keyasint,omitempty"` // of kind vertex, as is the next
 	Location    string   `cbor:"15,keyasint,omitempty"`
+	API         string   `cbor:"10,keyasint,omitempty"` // of kind openai: "chat", "responses", or "" for both
 }
 
 // Entra is an application of Microsoft Entra ID: who the gateway is. ClientSecret is a secret reference, Authority a URL
@@ -261,6 +262,10 @@ const (
 	// RouteGoogleModels is GET /v1beta/models, RouteGoogleModel GET /v1beta/models/{model}.
 	RouteGoogleModels
 	RouteGoogleModel
+	// RouteResponses is POST /v1/responses.
+	RouteResponses
+	// RouteCompletions is POST /v1/completions.
+	RouteCompletions
 	// RouteKinds is one more than the last.
 	RouteKinds
 )

@@ -179,6 +179,10 @@ func (v *validator) providers() {
 		v.ascending(v.a.Providers[max(i-1, 0)].Name, p.Name, i == 0, "the provider")
 		v.oneOf(p.Kind, ProviderKinds(), "provider %d: its kind", i)
 		v.base(p.BaseURL, "provider %d: its base URL", i)
+		v.oneOf(p.API, []string{"", "chat", "responses"}, "provider %d: its API", i)
+		if p.API != "" && p.Kind != "openai" {
+			v.fail("provider %d: only OpenAI's kind has several APIs for conversations", i)
+		}
 		for _, c := range p.Credentials {
 			v.reference(c, []string{"env:", "file:"}, "provider %d: a credential", i)
 		}

@@ -137,6 +137,8 @@ func New(o Options) (*Handler, error) {
 	serves := func(kind string) bool { return o.Provider == "" || o.Provider == kind }
 	if serves(OpenAI) {
 		h.mux.HandleFunc("POST /v1/chat/completions", h.provide(openAI{}, h.openAIChat))
+		h.mux.HandleFunc("POST /v1/responses", h.provide(openAIResponses{}, h.responses))
+		h.mux.HandleFunc("POST /v1/completions", h.provide(openAI{}, h.completions))
 		h.tasks()
 	}
 	if serves(Anthropic) {

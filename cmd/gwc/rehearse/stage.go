@@ -416,7 +416,8 @@ func (l *line) natural(req *http.Request, body []byte, status int) (int, http.He
 	case !provider:
 	case kind == mock.OpenAI || kind == mock.Anthropic:
 		for _, r := range artifact.AIRoutes() {
-			if r.Asks && strings.HasSuffix(req.URL.Path, strings.TrimPrefix(r.Path, "/v1")) {
+			// The longest: /chat/completions ends as /completions does.
+			if r.Asks && len(r.Path) > len(path) && strings.HasSuffix(req.URL.Path, strings.TrimPrefix(r.Path, "/v1")) {
 				path = r.Path
 			}
 		}
