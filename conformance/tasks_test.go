@@ -16,6 +16,8 @@ import (
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 	goopenai "github.com/sashabaranov/go-openai"
+
+	"github.com/gwc-dev/gwc/conformance/rig"
 )
 
 // TestTasksThroughSDKs asks for everything that is no conversation with OpenAI's own client.
@@ -154,4 +156,81 @@ func TestTasksThroughSDKs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestVectorsThroughEveryKind asks for the vectors of the same texts from each kind of provider that has them: they are
+// the same, whatever the form in which the provider gives them.
+func TestVectorsThroughEveryKind(t *testing.T) {
+	m := startMock(t)
+	g := serve(t, rig.Repo{
+		"gateway.cue": gatewayFile("", fmt.Sprintf(`
+providers: {
+	openai: {kind: "openai", baseURL: "%[1]s/v1", credentials: [{ref: "file:provider-key"}]}
+	azure: {kind: "azure-openai", baseURL: "%[1]s", credentials: [{ref: "file:provider-key"}]}
+	cohere: {kind: "cohere", baseURL: "%[1]s", credentials: [{ref: "file:provider-key"}]}
+	ollama: {kind: "ollama", baseURL: "%[1]s"}
+	gemini: {kind: "gemini", baseURL: "%[1]s", credentials: [{ref: "file:provider-key"}]}
+}
+models: {
+	openai: targets: [{provider: "openai", model: "text-embedding-3-small"}]
+	azure: targets: [{provider: "azure", model: "our-embeddings"}]
+	cohere: targets: [{provider: "cohere", model: "embed-v4.0"}]
+	ollama: targets: [{provider: "ollama", model: "nomic-embed-text"}]
+	gemini: targets: [{provider: "gemini", model: "gemini-embedding-001"}]
+}
+tenants: acme: apps: web: {
+	keys: [{id: "web-1", hash: %[2]q}]
+	models: ["openai", "azure", "cohere", "ollama", "gemini"]
+}
+`, m.URL, hashOf(appKey))),
+		"../run/provider-key": providerKey + "\n",
+	}, rig.Options{})
+	c := openai.NewClient(option.WithBaseURL(g.URL+"/v1"), option.WithAPIKey(appKey), option.WithMaxRetries(0))
+	var want [][]float64
+	for _, model := range []string{"openai", "azure", "cohere", "ollama", "gemini"} {
+		t.Run(model, func(t *testing.T) {
+			r, err := c.Embeddings.New(t.Context(), openai.EmbeddingNewParams{Model: model, Dimensions: openai.Int(16),
+				Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: []string{"one", "two words"}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got [][]float64
+			for i, d := range r.Data {
+				if d.Index != int64(i) {
+					t.Errorf("vector %d has index %d", i, d.Index)
+				}
+				got = append(got, d.Embedding)
+			}
+			if want == nil {
+				want = got
+			}
+			if d := cmp.Diff(want, got); d != "" || len(got) != 2 || len(got[0]) != 16 {
+				t.Errorf("%d vectors, mismatch (-want +got)\n%s", len(got), d)
+			}
+			if r.Usage.PromptTokens == 0 && model != "gemini" {
+				t.Errorf("no usage: %s", r.RawJSON())
+			}
+		})
+	}
+	t.Run("a large batch", func(t *testing.T) {
+		texts := make([]string, 96)
+		for i := range texts {
+			texts[i] = fmt.Sprint("text ", i)
+		}
+		r, err := c.Embeddings.New(t.Context(), openai.EmbeddingNewParams{Model: "cohere", Dimensions: openai.Int(3072),
+			Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: texts}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Data) != 96 || len(r.Data[95].Embedding) != 3072 || len(r.RawJSON()) < 2<<20 {
+			t.Errorf("%d vectors in %d bytes", len(r.Data), len(r.RawJSON()))
+		}
+	})
+	t.Run("more than the provider takes", func(t *testing.T) {
+		_, err := c.Embeddings.New(t.Context(), openai.EmbeddingNewParams{Model: "cohere",
+			Input: openai.EmbeddingNewParamsInputUnion{OfArrayOfStrings: make([]string, 97)}})
+		if e, ok := errors.AsType[*openai.Error](err); !ok || e.StatusCode != 400 || e.Param != "input" {
+			t.Errorf("error %v", err)
+		}
+	})
 }

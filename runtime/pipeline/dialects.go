@@ -34,6 +34,8 @@ const (
 	ollamaChat
 	cohereEmbed
 	ollamaEmbed
+	geminiEmbed
+	vertexEmbed
 	geminiGenerate
 	openAIResponses
 	openAICompletions
@@ -121,6 +123,8 @@ var spokenDialects = [dialects]spoken{
 	ollamaChat:            {id: ollamaChat},
 	cohereEmbed:           {id: cohereEmbed},
 	ollamaEmbed:           {id: ollamaEmbed},
+	geminiEmbed:           {id: geminiEmbed},
+	vertexEmbed:           {id: vertexEmbed},
 	geminiGenerate: {
 		id: geminiGenerate, op: chat, decode: gemini.DecodeRequest, streamKind: artifact.RouteGenerateStream,
 		routes:      []artifact.RouteKind{artifact.RouteGenerate, artifact.RouteGenerateStream, artifact.RouteGoogleModels, artifact.RouteGoogleModel},
@@ -157,6 +161,8 @@ var servedDialects = [dialects]served{
 	anthropicCount:        servedCounts(),
 	cohereEmbed:           {id: cohereEmbed, encode: cohere.EncodeEmbedding, decodeError: cohere.DecodeError, decoder: cohere.NewEmbeddingDecoder},
 	ollamaEmbed:           {id: ollamaEmbed, encode: ollama.EncodeEmbedding, decodeError: ollama.DecodeError, decoder: ollama.NewEmbeddingDecoder},
+	geminiEmbed:           {id: geminiEmbed, encode: gemini.EncodeEmbedding, decodeError: gemini.DecodeError, decoder: gemini.NewEmbeddingDecoder},
+	vertexEmbed:           {id: vertexEmbed, encode: gemini.EncodePrediction, decodeError: gemini.DecodeError, decoder: gemini.NewPredictionDecoder},
 	cohereChat: {
 		id: cohereChat, streams: "text/event-stream", losses: cohere.LossTable, encode: cohere.EncodeRequest, decodeError: cohere.DecodeError,
 		decoder: func() dialect.Decoder { return new(cohere.Decoder) },

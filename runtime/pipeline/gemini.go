@@ -14,6 +14,10 @@ import (
 func geminiMethod(dst []byte, c *callee) []byte {
 	dst = appendSegment(dst, c.model)
 	switch {
+	case c.dialect == geminiEmbed:
+		return append(dst, ":batchEmbedContents"...)
+	case c.dialect == vertexEmbed:
+		return append(dst, ":predict"...)
 	case !c.stream:
 		return append(dst, ":generateContent"...)
 	case c.array:

@@ -84,12 +84,12 @@ var kinds = map[string]*kind{
 	},
 	"vertex": {
 		speaks: 1 << geminiGenerate,
-		to:     map[operation]dialectID{chat: geminiGenerate},
+		to:     map[operation]dialectID{chat: geminiGenerate, embed: vertexEmbed},
 		target: func(dst []byte, c *callee) []byte { return geminiMethod(vertexModels(dst, c, "google"), c) },
 	},
 	"gemini": {
 		speaks: 1 << geminiGenerate,
-		to:     map[operation]dialectID{chat: geminiGenerate},
+		to:     map[operation]dialectID{chat: geminiGenerate, embed: geminiEmbed},
 		target: func(dst []byte, c *callee) []byte { return geminiMethod(append(dst, "/v1beta/models/"...), c) },
 	},
 }

@@ -211,6 +211,12 @@ func (h *Handler) googleCall(w http.ResponseWriter, r *http.Request) {
 	model, method, _ := strings.Cut(r.PathValue("call"), ":")
 	d := google{array: method == "streamGenerateContent" && r.URL.Query().Get("alt") != "sse"}
 	h.provide(d, func(p *player, body []byte) *refusal {
+		switch method {
+		case "batchEmbedContents":
+			return h.googleEmbed(p, body)
+		case "predict":
+			return h.googlePredict(p, body)
+		}
 		if method != "generateContent" && method != "streamGenerateContent" {
 			return &refusal{status: 404, message: "no such method: " + method}
 		}

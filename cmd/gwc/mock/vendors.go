@@ -20,12 +20,15 @@ func (h *Handler) vendors(serves func(kind string) bool) {
 	if serves(Azure) {
 		h.mux.HandleFunc("POST /openai/deployments/{deployment}/chat/completions", h.provide(azure{}, h.azureChat))
 		h.mux.HandleFunc("POST /openai/v1/chat/completions", h.provide(azure{}, h.azureChat))
+		h.mux.HandleFunc("POST /openai/deployments/{deployment}/embeddings", h.provide(azure{}, h.embeddings))
 	}
 	if serves(Cohere) {
 		h.mux.HandleFunc("POST /v2/chat", h.provide(cohere{}, h.cohereChat))
+		h.mux.HandleFunc("POST /v2/embed", h.provide(cohere{}, h.cohereEmbed))
 	}
 	if serves(Ollama) {
 		h.mux.HandleFunc("POST /api/chat", h.provide(ollama{}, h.ollamaChat))
+		h.mux.HandleFunc("POST /api/embed", h.provide(ollama{}, h.ollamaEmbed))
 	}
 }
 
