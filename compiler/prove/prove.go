@@ -391,12 +391,11 @@ func (p *prover) request(x reach.Subject, app int) *Witness {
 			return nil
 		}
 		if r.Kind.Asks() {
-			for _, ref := range p.modelsOf(app) {
-				q.Model = ref.Name
+			if refs := p.modelsOf(app); len(refs) > 0 {
+				q.Model = refs[0].Name
 				if r.Kind.InPath() {
-					q.Path = strings.Replace(r.Path, "{model}", ref.Name, 1)
+					q.Path = strings.Replace(r.Path, "{model}", q.Model, 1)
 				}
-				break
 			}
 		}
 	}

@@ -161,16 +161,16 @@ func (d *decoder) prompt() {
 		d.String(&text)
 	case '[':
 		n := 0
-		for ok := d.Array(); ok && d.More(); n++ {
-			if d.Kind() != '"' {
-				if n == 0 {
+		for ok := d.Array(); ok && d.More(); {
+			if n++; d.Kind() != '"' {
+				if n == 1 {
 					d.unsupported("prompt.tokens")
 				}
 				d.Skip()
 				continue
 			}
 			d.String(&text)
-			if n == 1 {
+			if n == 2 {
 				d.unsupported("prompt.prompts")
 			}
 		}
