@@ -307,7 +307,7 @@ func (g *gateway) retain(s *snapshot.Snapshot) {
 		}
 	}
 	for i := range a.Providers {
-		refs = append(refs, a.Providers[i].Credentials...)
+		refs = append(refs, a.Providers[i].Refs()...)
 	}
 	for _, l := range a.Gateway.Listeners {
 		if l.TLS != nil {

@@ -322,6 +322,13 @@ func orNone(l []string) string {
 
 // secrets are the references by which a provider proves who calls.
 func secrets(p *artifact.Provider) []string {
+	if len(p.AWSKeys) > 0 {
+		var all []string
+		for _, k := range p.AWSKeys {
+			all = append(all, strings.Join(k.Refs(), " with "))
+		}
+		return all
+	}
 	if p.Entra == nil {
 		return p.Credentials
 	}

@@ -125,19 +125,22 @@ func (m *merger) provider(n *node, _ string) Provider {
 		BaseURL:  strings.TrimRight(n.get("baseURL").str, "/"),
 		Timeouts: timeouts(n.get("timeouts")), Catalogue: n.get("catalogue").str,
 		Vendor: n.get("vendor").str, APIVersion: n.get("apiVersion").str, API: n.get("api").str,
-		Project: n.get("project").str, Location: n.get("location").str,
+		Project: n.get("project").str, Location: n.get("location").str, Region: n.get("region").str,
 	}
 	if e := n.get("entra"); e.get("tenant").str != "" {
 		p.Entra = &Entra{Tenant: e.get("tenant").str, ClientID: e.get("clientId").str, ClientSecret: e.get("clientSecret").str,
 			Authority: strings.TrimRight(e.get("authority").str, "/"), Scope: e.get("scope").str}
 	}
 	for _, c := range n.get("credentials").elems {
-		if c != nil {
-			ref := c.get("ref").str
-			if account := c.get("serviceAccount").str; account != "" {
-				ref = account
-			}
-			p.Credentials = append(p.Credentials, ref)
+		if c == nil {
+			continue
+		}
+		if id := c.get("accessKeyId").str; id != "" {
+			p.AWSKeys = append(p.AWSKeys, AWSKey{AccessKeyID: id, SecretAccessKey: c.get("secretAccessKey").str, SessionToken: c.get("sessionToken").str})
+		} else if account := c.get("serviceAccount").str; account != "" {
+			p.Credentials = append(p.Credentials, account)
+		} else {
+			p.Credentials = append(p.Credentials, c.get("ref").str)
 		}
 	}
 	if h := n.get("headers"); len(h.order) > 0 {

@@ -73,14 +73,19 @@ type Provider struct {
 	Credentials []string
 	Headers     map[string]string
 	Timeouts    Timeouts
-	Catalogue   string // the vendor, where the file names it
-	Vendor      string // of kind openai-compatible
-	APIVersion  string // of kind azure-openai
-	Entra       *Entra // of kind azure-openai, nil where the file says none
-	Project     string // of kind vertex
-	Location    string // of kind vertex
-	API         string // of kind openai: "chat", "responses", or "" for both
+	Catalogue   string   // the vendor, where the file names it
+	Vendor      string   // of kind openai-compatible
+	APIVersion  string   // of kind azure-openai
+	Entra       *Entra   // of kind azure-openai, nil where the file says none
+	Project     string   // of kind vertex
+	Location    string   // of kind vertex
+	Region      string   // of kind bedrock
+	AWSKeys     []AWSKey // of kind bedrock
+	API         string   // of kind openai: "chat", "responses", or "" for both
 }
+
+// AWSKey is an element of providers.<name>.credentials, of kind bedrock.
+type AWSKey struct{ AccessKeyID, SecretAccessKey, SessionToken string }
 
 // Entra is providers.<name>.entra.
 type Entra struct{ Tenant, ClientID, ClientSecret, Authority, Scope string }

@@ -343,7 +343,7 @@ var words = map[string]string{
 	"#Expectation": `"expect"`, "#ExpectedAnswer": `"answer"`, "#ExpectedCall": `"calls"`, "#ExpectedRecord": `"record"`,
 	"#Request": `"request"`, "#Timeouts": `"timeouts"`, "#ProviderTimeouts": `"timeouts"`, "#UpstreamTimeouts": `"timeouts"`,
 	"#OpenAIProvider": "provider", "#CompatibleProvider": "provider", "#AzureProvider": "provider", "#AnthropicProvider": "provider",
-	"#MistralProvider": "provider", "#CohereProvider": "provider", "#OllamaProvider": "provider", "#Entra": `"entra"`, "#Name": "name", "#ModelName": "model name",
+	"#MistralProvider": "provider", "#CohereProvider": "provider", "#OllamaProvider": "provider", "#BedrockProvider": "provider", "#AWSKey": "credential", "#Entra": `"entra"`, "#Name": "name", "#ModelName": "model name",
 	"#HostPattern": "host",
 	"#PromptPath":  "path", "#InputName": "name", "#VersionNumber": "version number",
 	"#PromptVersion": "version", "#PromptContent": "prompt", "#PromptParameters": `"parameters"`, "#PromptMessage": "message",

@@ -61,6 +61,7 @@ var (
 	quirkForm     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	azureForm     = regexp.MustCompile(`^([0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?|v1|preview)$`)
 	entraForm     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,126}[A-Za-z0-9])?$`)
+	regionForm    = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
 	scopeForm     = regexp.MustCompile(`^[!-~]{1,256}$`)
 	vendorForm    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 	inputForm     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
@@ -224,6 +225,7 @@ var scalars = map[string]scalar{
 	}},
 	"vendor":            {codeText, `a vendor such as "groq" or "vllm"`, false, match(quirkForm, "is not the name of a vendor")},
 	"azureversion":      {codeText, `a version such as "2024-10-21" or "2025-04-01-preview", or "v1"`, false, match(azureForm, "is not a version of Azure's API")},
+	"awsregion":         {codeText, `a region such as "us-east-1"`, false, match(regionForm, "is not the name of a region of AWS")},
 	"entraname":         {codeText, "an id, or a directory's domain", false, match(entraForm, "is neither an id nor a domain")},
 	"entrascope":        {codeText, `a scope such as "https://cognitiveservices.azure.com/.default"`, false, match(scopeForm, "is not a scope")},
 	"googlename":        {codeText, `a name of Google Cloud, such as "europe-west4"`, false, match(googleForm, "is not a name of Google Cloud")},

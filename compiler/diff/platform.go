@@ -197,6 +197,11 @@ func (c *comparison) providers() {
 			d.Witness = c.anyChat(models)
 			c.add(d)
 		}
+		if x.Kind == y.Kind && x.Region != y.Region {
+			d := ch(ProviderPath, x.Region, y.Region, "is called in region %s", y.Region)
+			d.Witness = c.anyChat(models)
+			c.add(d)
+		}
 		if before, after := proofs(x), proofs(y); before != after {
 			c.add(ch(ProviderCredentials, before, after, "has other credentials"))
 		}
@@ -222,6 +227,9 @@ func proofs(p *artifact.Provider) string {
 	all := slices.Clone(p.Credentials)
 	if e := p.Entra; e != nil {
 		all = append(all, fmt.Sprintf("application %s of %s/%s for %s with %s", e.ClientID, e.Authority, e.Tenant, e.Scope, e.ClientSecret))
+	}
+	for _, k := range p.AWSKeys {
+		all = append(all, strings.Join(k.Refs(), " with "))
 	}
 	return strings.Join(all, ", ")
 }

@@ -106,9 +106,11 @@ type Provider struct {
 	Vendor      string // of kind openai-compatible; package vendor has its row, or link has reported it
 	APIVersion  string // of kind azure-openai
 	Entra       *artifact.Entra
-	Project     string // of kind vertex
-	Location    string // of kind vertex
-	API         string // of kind openai: "chat", "responses", or "" for both
+	Project     string            // of kind vertex
+	Location    string            // of kind vertex
+	Region      string            // of kind bedrock
+	AWSKeys     []artifact.AWSKey // of kind bedrock
+	API         string            // of kind openai: "chat", "responses", or "" for both
 }
 
 // Model is a name that callers ask for. GivenAttempts tells whether the files say how many attempts there are.

@@ -38,6 +38,12 @@ func (p *Program) Text() string {
 		for _, c := range v.Credentials {
 			t.line("\tcredential %s", c)
 		}
+		if v.Region != "" {
+			t.line("\tregion %s", v.Region)
+		}
+		for _, k := range v.AWSKeys {
+			t.line("\tkey %s %s %s", k.AccessKeyID, k.SecretAccessKey, k.SessionToken)
+		}
 		for _, h := range v.Headers {
 			t.line("\theader %s: %s", h.Name, h.Value)
 		}

@@ -78,12 +78,19 @@ func (l *lowerer) providers() {
 		out := ir.Provider{Name: name, Kind: in.Kind, BaseURL: strings.TrimRight(in.BaseURL, "/"),
 			Credentials: in.Credentials, Timeouts: artifact.Timeouts(in.Timeouts), Catalogue: in.Catalogue,
 			Vendor: in.Vendor, APIVersion: in.APIVersion, API: in.API, Entra: (*artifact.Entra)(in.Entra),
-			Project: in.Project, Location: in.Location}
+			Project: in.Project, Location: in.Location, Region: in.Region}
 		if row := vendor.Get(in.Vendor); out.BaseURL == "" && row != nil {
 			out.BaseURL = row.BaseURL
 		}
-		if out.Kind == "vertex" && out.BaseURL == "" {
+		switch {
+		case out.BaseURL != "":
+		case out.Kind == "vertex":
 			out.BaseURL = vertexURL(out.Location)
+		case out.Kind == "bedrock":
+			out.BaseURL = bedrockURL(out.Region)
+		}
+		for _, k := range in.AWSKeys {
+			out.AWSKeys = append(out.AWSKeys, artifact.AWSKey(k))
 		}
 		for _, h := range sorted(in.Headers) {
 			out.Headers = append(out.Headers, artifact.Header{Name: h, Value: in.Headers[h]})
@@ -98,6 +105,15 @@ func vertexURL(location string) string {
 		return "https://aiplatform.googleapis.com"
 	}
 	return "https://" + location + "-aiplatform.googleapis.com"
+}
+
+// bedrockURL is where a region of AWS serves Bedrock. Regions in China have a domain of their own.
+func bedrockURL(region string) string {
+	domain := "amazonaws.com"
+	if strings.HasPrefix(region, "cn-") {
+		domain += ".cn"
+	}
+	return "https://bedrock-runtime." + region + "." + domain
 }
 
 func (l *lowerer) models() {

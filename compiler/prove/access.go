@@ -277,7 +277,12 @@ func (s *search) apartCredentials(tenants []bool) {
 				if t.Provider.Index < 0 {
 					continue
 				}
-				for _, c := range s.p.Providers[t.Provider.Index].Credentials {
+				p := &s.p.Providers[t.Provider.Index]
+				credentials := slices.Clone(p.Credentials)
+				for _, k := range p.AWSKeys {
+					credentials = append(credentials, k.SecretAccessKey)
+				}
+				for _, c := range credentials {
 					if users[c] == nil {
 						order = append(order, c)
 					}

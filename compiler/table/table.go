@@ -64,7 +64,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 	}
 	for _, v := range p.Providers {
 		a.Providers = append(a.Providers, artifact.Provider{Name: v.Name, Kind: v.Kind, BaseURL: v.BaseURL, Credentials: v.Credentials, Headers: v.Headers, Timeouts: v.Timeouts,
-			Vendor: v.Vendor, APIVersion: v.APIVersion, API: v.API, Entra: v.Entra, Project: v.Project, Location: v.Location})
+			Vendor: v.Vendor, APIVersion: v.APIVersion, API: v.API, Entra: v.Entra, Project: v.Project, Location: v.Location, Region: v.Region, AWSKeys: v.AWSKeys})
 	}
 	for i := range p.Models {
 		m := &p.Models[i]

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
+	"github.com/gwc-dev/gwc/runtime/dialect/bedrock"
 	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
 	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
@@ -39,6 +40,7 @@ const (
 	geminiGenerate
 	openAIResponses
 	openAICompletions
+	bedrockConverse
 	dialects // how many there are
 )
 
@@ -132,6 +134,7 @@ var spokenDialects = [dialects]spoken{
 		tap:         func() dialect.Tap { return new(gemini.Tap) },
 		appendError: gemini.AppendError, status: gemini.ClientStatus,
 	},
+	bedrockConverse: {id: bedrockConverse},
 }
 
 var servedDialects = [dialects]served{
@@ -174,6 +177,10 @@ var servedDialects = [dialects]served{
 	geminiGenerate: {
 		id: geminiGenerate, streams: "text/event-stream", losses: gemini.LossTable, encode: gemini.EncodeRequest, decodeError: gemini.DecodeError,
 		decoder: func() dialect.Decoder { return new(gemini.Decoder) },
+	},
+	bedrockConverse: {
+		id: bedrockConverse, streams: "application/vnd.amazon.eventstream", losses: bedrock.LossTable, encode: bedrock.EncodeRequest, decodeError: bedrock.DecodeError,
+		decoder: func() dialect.Decoder { return new(bedrock.Decoder) },
 	},
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/bedrock"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
@@ -71,6 +72,10 @@ var kinds = map[string]*kind{
 			}
 			return append(dst, "/api/chat"...)
 		},
+	},
+	"bedrock": {
+		to:     map[operation]dialectID{chat: bedrockConverse},
+		target: func(dst []byte, c *callee) []byte { return bedrock.AppendTarget(dst, c.model, c.stream) },
 	},
 	"anthropic": {
 		speaks: 1<<anthropicMessages | 1<<anthropicCount,

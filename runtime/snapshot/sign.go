@@ -36,6 +36,20 @@ func sign(p *artifact.Provider, d Deps) (signer.Signer, error) {
 			accounts = append(accounts, d.Tokens.Bearer(signer.ServiceAccount(p.Credentials[i], key)))
 		}
 		return signer.Turns(accounts), nil
+	case "bedrock":
+		aws := make([]signer.AWSKey, len(p.AWSKeys))
+		for i := range p.AWSKeys {
+			parts := [3]*secret.Value{}
+			for j, ref := range p.AWSKeys[i].Refs() {
+				v, err := d.Secrets.Resolve(ref)
+				if err != nil {
+					return nil, err
+				}
+				parts[j] = v
+			}
+			aws[i] = signer.AWSKey{ID: parts[0], Secret: parts[1], SessionToken: parts[2]}
+		}
+		return signer.SigV4(p.Region, "bedrock", aws), nil
 	case "anthropic":
 		return signer.Header("x-api-key", "", keys), nil
 	case "gemini":

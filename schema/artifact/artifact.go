@@ -82,7 +82,7 @@ type Calls struct {
 
 // ProviderKinds are the kinds that an artifact may name. The runtime serves each of them.
 func ProviderKinds() []string {
-	return []string{"openai", "openai-compatible", "azure-openai", "anthropic", "gemini", "vertex", "mistral", "cohere", "ollama"}
+	return []string{"openai", "openai-compatible", "azure-openai", "anthropic", "gemini", "vertex", "mistral", "cohere", "ollama", "bedrock"}
 }
 
 // Provider is an AI vendor account or server. Kind is one of [ProviderKinds]. BaseURL is the root to which the
@@ -101,6 +101,35 @@ type Provider struct {
 	Project     string   `cbor:"14,keyasint,omitempty"` // of kind vertex, as is the next
 	Location    string   `cbor:"15,keyasint,omitempty"`
 	API         string   `cbor:"10,keyasint,omitempty"` // of kind openai: "chat", "responses", or "" for both
+	Region      string   `cbor:"12,keyasint,omitempty"` // of kind bedrock
+	AWSKeys     []AWSKey `cbor:"13,keyasint,omitempty"` // of kind bedrock: used in turn, instead of Credentials
+}
+
+// AWSKey is an access key of AWS, by secret references. SessionToken is "" for a key that is not temporary.
+type AWSKey struct {
+	AccessKeyID     string `cbor:"1,keyasint"`
+	SecretAccessKey string `cbor:"2,keyasint"`
+	SessionToken    string `cbor:"3,keyasint,omitempty"`
+}
+
+// Refs returns the secret references of a provider.
+func (p *Provider) Refs() []string {
+	all := slices.Clone(p.Credentials)
+	if p.Entra != nil {
+		all = append(all, p.Entra.ClientSecret)
+	}
+	for _, k := range p.AWSKeys {
+		all = append(all, k.Refs()...)
+	}
+	return all
+}
+
+// Refs returns the references of a key.
+func (k *AWSKey) Refs() []string {
+	if k.SessionToken == "" {
+		return []string{k.AccessKeyID, k.SecretAccessKey}
+	}
+	return []string{k.AccessKeyID, k.SecretAccessKey, k.SessionToken}
 }
 
 // Entra is an application of Microsoft Entra ID: who the gateway is. ClientSecret is a secret reference, Authority a URL

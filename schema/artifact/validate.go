@@ -204,6 +204,14 @@ func (v *validator) providers() {
 				v.fail("provider %d has the project %q and the location %q", i, p.Project, p.Location)
 			}
 		}
+		if p.Kind == "bedrock" && p.Region == "" || strings.Trim(p.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			v.fail("provider %d has region %q", i, p.Region)
+		}
+		for _, k := range p.AWSKeys {
+			for _, ref := range k.Refs() {
+				v.reference(ref, []string{"env:", "file:"}, "provider %d: a credential", i)
+			}
+		}
 		for j, h := range p.Headers {
 			v.ascending(p.Headers[max(j-1, 0)].Name, h.Name, j == 0, "provider %d: the header", i)
 			v.text(h.Value, "provider %d: a header's value", i)
