@@ -18,7 +18,7 @@ func Flags(o *Options) *flag.FlagSet {
 		value       flag.Value
 	}{
 		{"listen", "`ADDR` to listen on", (*text)(&o.Listen)},
-		{"provider", "`KIND` to stand in for: openai, anthropic, gemini, openai-compatible, azure-openai, cohere, ollama or http; all of them, by path, when not given", (*text)(&o.Provider)},
+		{"provider", "`KIND` to stand in for: openai, anthropic, gemini, openai-compatible, azure-openai, cohere, ollama, bedrock or http; all of them, by path, when not given", (*text)(&o.Provider)},
 		{"latency", "`D` to wait before each answer", (*duration)(&o.Latency)},
 		{"chunks", "`N` text events in each streamed answer (0: as many as the text has)", (*count)(&o.Chunks)},
 		{"chunk-gap", "`D` to wait between two events of a stream", (*duration)(&o.ChunkGap)},

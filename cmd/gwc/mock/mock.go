@@ -39,10 +39,11 @@ const (
 	Azure      = "azure-openai"
 	Cohere     = "cohere"
 	Ollama     = "ollama"
+	Bedrock    = "bedrock"
 )
 
 // kinds are those that [Options.Provider] can name.
-var kinds = [...]string{OpenAI, Anthropic, Gemini, HTTP, Compatible, Azure, Cohere, Ollama}
+var kinds = [...]string{OpenAI, Anthropic, Gemini, HTTP, Compatible, Azure, Cohere, Ollama, Bedrock}
 
 // maxBody bounds a request body; the providers refuse around the same size.
 const maxBody = 32 << 20

@@ -26,6 +26,10 @@ func (h *Handler) vendors(serves func(kind string) bool) {
 		h.mux.HandleFunc("POST /v2/chat", h.provide(cohere{}, h.cohereChat))
 		h.mux.HandleFunc("POST /v2/embed", h.provide(cohere{}, h.cohereEmbed))
 	}
+	if serves(Bedrock) {
+		h.mux.HandleFunc("POST /model/{model}/converse", h.provide(bedrock{key: h.o.Key}, h.bedrockChat(false)))
+		h.mux.HandleFunc("POST /model/{model}/converse-stream", h.provide(bedrock{key: h.o.Key}, h.bedrockChat(true)))
+	}
 	if serves(Ollama) {
 		h.mux.HandleFunc("POST /api/chat", h.provide(ollama{}, h.ollamaChat))
 		h.mux.HandleFunc("POST /api/embed", h.provide(ollama{}, h.ollamaEmbed))
