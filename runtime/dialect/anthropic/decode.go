@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
@@ -23,6 +24,7 @@ type Decoder struct {
 	blocks   []block // open content blocks
 	tools    int     // tool calls so far
 	thoughts int     // blocks of thinking so far
+	said     int     // characters of text so far
 }
 
 type blockKind uint8
@@ -42,12 +44,18 @@ type block struct {
 	fragments bool
 	input     string // of a tool call, where its start already holds it
 	signature []byte
+	start     int // of a text: how many characters of text the answer had before it
+	cites     []dialect.Citation
 }
+
+// maxCites bounds the sources of one block of text.
+const maxCites = 256
 
 // usage is as the provider counts: input without the cached tokens. Numbers are cumulative, so the last one counts;
 // a zero never replaces a number, because servers that imitate the API fill in zeros where they know nothing.
 type usage struct {
 	input, output, cacheRead, cacheWrite, cacheWrite5m, cacheWrite1h, thinking int64
+	searches, fetches                                                          int64 // calls of the provider's own tools
 	known                                                                      bool
 	service                                                                    string
 }
@@ -58,7 +66,7 @@ func (u *usage) neutral() dialect.Usage {
 	return dialect.Usage{
 		Input: u.input + u.cacheRead + write, Output: u.output,
 		CacheRead: u.cacheRead, CacheWrite: write, CacheWrite1h: u.cacheWrite1h,
-		Reasoning: min(u.thinking, u.output), Known: u.known, Service: u.service,
+		ServerTools: u.searches + u.fetches, Reasoning: min(u.thinking, u.output), Known: u.known, Service: u.service,
 	}
 }
 
@@ -248,7 +256,7 @@ func (d *Decoder) start(message []byte, emit func(*dialect.Event)) {
 
 // content is what a content block's start, or a block of a whole answer, holds.
 type content struct {
-	kind, text, thinking, signature, data, id, name, input []byte
+	kind, text, thinking, signature, data, id, name, input, citations []byte
 }
 
 func readContent(raw []byte) (b content) {
@@ -271,7 +279,9 @@ func readContent(raw []byte) (b content) {
 			b.name = c.Skip()
 		case "input":
 			b.input = c.Skip()
-		default: // citations, caller, …
+		case "citations":
+			b.citations = c.Skip()
+		default: // caller, …
 			c.Skip()
 		}
 	}
@@ -288,9 +298,15 @@ func (d *Decoder) blockStart(index int64, raw []byte, emit func(*dialect.Event))
 	b := block{index: index}
 	switch string(c.kind) {
 	case `"text"`:
-		b.kind = blockText
+		b.kind, b.start = blockText, d.said
 		if s := d.Text(c.text); s != "" {
-			d.Emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
+			d.text(s, emit)
+		}
+		if len(c.citations) > 0 && c.citations[0] == '[' {
+			l := jsonscan.Over(c.citations)
+			for l.Enter(); l.More(); {
+				d.cite(&b, l.Skip())
+			}
 		}
 	case `"thinking"`:
 		b.kind, b.ordinal = blockThinking, d.thoughts
@@ -313,6 +329,40 @@ func (d *Decoder) blockStart(index int64, raw []byte, emit func(*dialect.Event))
 	d.blocks = append(d.blocks, b)
 }
 
+// text passes text on and counts it, since sources are told by their place in it.
+func (d *Decoder) text(s string, emit func(*dialect.Event)) {
+	d.said += utf8.RuneCountInString(s)
+	d.Emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
+}
+
+// cite keeps a source of a block of text until the block is at its end, which is then what the source is for.
+func (d *Decoder) cite(b *block, raw []byte) {
+	if len(raw) == 0 || raw[0] != '{' || len(b.cites) == maxCites {
+		return
+	}
+	c := jsonscan.Over(raw)
+	cite := dialect.Citation{Start: b.start, Document: -1}
+	for c.Enter(); c.More(); {
+		switch string(c.Key()) {
+		case "url":
+			cite.URL = d.Text(c.Skip())
+		case "title", "document_title":
+			cite.Title = d.Text(c.Skip())
+		case "cited_text":
+			cite.Text = d.Text(c.Skip())
+		case "document_index":
+			if n, ok := c.Int(); ok && n >= 0 && n < 1<<20 {
+				cite.Document = int(n)
+			}
+		default:
+			c.Skip()
+		}
+	}
+	if cite.URL != "" || cite.Title != "" || cite.Text != "" {
+		b.cites = append(b.cites, cite)
+	}
+}
+
 func (d *Decoder) open(index int64) *block {
 	for i := range d.blocks {
 		if d.blocks[i].index == index {
@@ -327,7 +377,7 @@ func (d *Decoder) blockDelta(index int64, raw []byte, emit func(*dialect.Event))
 	if b == nil || b.kind == blockOther {
 		return
 	}
-	var kind, text []byte
+	var kind, text, citation []byte
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		switch string(c.Key()) {
@@ -335,9 +385,15 @@ func (d *Decoder) blockDelta(index int64, raw []byte, emit func(*dialect.Event))
 			kind = c.Skip()
 		case "text", "thinking", "signature", "partial_json":
 			text = c.Skip()
+		case "citation":
+			citation = c.Skip()
 		default:
 			c.Skip()
 		}
+	}
+	if string(kind) == `"citations_delta"` && b.kind == blockText {
+		d.cite(b, citation)
+		return
 	}
 	s := d.Text(text)
 	if s == "" {
@@ -346,7 +402,7 @@ func (d *Decoder) blockDelta(index int64, raw []byte, emit func(*dialect.Event))
 	switch string(kind) {
 	case `"text_delta"`:
 		if b.kind == blockText {
-			d.Emit(emit, dialect.Event{Kind: dialect.TextDelta, Text: s})
+			d.text(s, emit)
 		}
 	case `"thinking_delta"`:
 		if b.kind == blockThinking {
@@ -379,6 +435,12 @@ func (d *Decoder) blockStop(index int64, emit func(*dialect.Event)) {
 // close emits what ends a block.
 func (d *Decoder) close(b *block, emit func(*dialect.Event)) {
 	switch b.kind {
+	case blockText:
+		for i := range b.cites {
+			cite := b.cites[i]
+			cite.End = d.said
+			d.Emit(emit, dialect.Event{Kind: dialect.CitationEvent, Citation: &cite})
+		}
 	case blockThinking:
 		if len(b.signature) > 0 {
 			d.Emit(emit, dialect.Event{Kind: dialect.SignatureDelta, Index: b.ordinal, Text: string(b.signature), SignedBy: dialect.SignerAnthropic})
@@ -526,6 +588,9 @@ func (u *usage) read(raw []byte) (any bool) {
 			continue
 		case "service_tier":
 			u.service = dialect.Service(c.Skip())
+			continue
+		case "server_tool_use":
+			u.details(&c, "web_search_requests", &u.searches, "web_fetch_requests", &u.fetches)
 			continue
 		case "output_tokens_details":
 			u.details(&c, "thinking_tokens", &u.thinking, "", nil)

@@ -275,3 +275,47 @@ func TestReuseCarriesNothingOver(t *testing.T) {
 		}
 	}
 }
+
+// TestSourcesAndSearchesAreTold reads what an answer cites, in a stream and whole, and what the provider's own tools cost.
+func TestSourcesAndSearchesAreTold(t *testing.T) {
+	const (
+		web  = `{"type":"web_search_result_location","url":"https://x.test/","title":"X","cited_text":"so it is","encrypted_index":"e"}`
+		page = `{"type":"page_location","document_index":1,"document_title":"D","cited_text":"there","start_page_number":1,"end_page_number":2}`
+		used = `"usage":{"input_tokens":10,"output_tokens":5,"server_tool_use":{"web_search_requests":2,"web_fetch_requests":1}}`
+	)
+	want := []dialect.Event{
+		{Kind: dialect.TextDelta, Text: "ü: "}, {Kind: dialect.TextDelta, Text: "yes"},
+		{Kind: dialect.CitationEvent, Citation: &dialect.Citation{URL: "https://x.test/", Title: "X", Text: "so it is", Start: 3, End: 6, Document: -1}},
+		{Kind: dialect.CitationEvent, Citation: &dialect.Citation{Title: "D", Text: "there", Start: 3, End: 6, Document: 1}},
+	}
+	streamed := "data: " + strings.Join([]string{
+		`{"type":"message_start","message":{"id":"m","model":"c","usage":{"input_tokens":10,"output_tokens":1}}}`,
+		`{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`, `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"ü: "}}`, stop0,
+		`{"type":"content_block_start","index":1,"content_block":{"type":"text","text":"","citations":[]}}`,
+		`{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":` + web + `}}`,
+		`{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"yes"}}`,
+		`{"type":"content_block_delta","index":1,"delta":{"type":"citations_delta","citation":` + page + `}}`, stop1,
+		`{"type":"message_delta","delta":{"stop_reason":"end_turn"},` + used + `}`, stopAll,
+	}, "\n\ndata: ") + "\n\n"
+	whole := `{"id":"m","type":"message","role":"assistant","model":"c","content":[{"type":"text","text":"ü: "},{"type":"text","text":"yes","citations":[` + web + "," + page + `]}],"stop_reason":"end_turn",` + used + `}`
+	for name, got := range map[string][]dialect.Event{"streamed": decode(true, streamed), "whole": decode(false, whole)} {
+		t.Run(name, func(t *testing.T) {
+			var told []dialect.Event
+			var u dialect.Usage
+			for _, e := range got {
+				switch e.Kind {
+				case dialect.TextDelta, dialect.CitationEvent:
+					told = append(told, e)
+				case dialect.UsageEvent:
+					u = e.Usage
+				}
+			}
+			if diff := cmp.Diff(want, told); diff != "" {
+				t.Errorf("mismatch (-want +got):\n%s", diff)
+			}
+			if u.ServerTools != 3 || u.Output != 5 {
+				t.Errorf("usage %+v", u)
+			}
+		})
+	}
+}
