@@ -15,10 +15,7 @@ import (
 
 // bedrock is the Converse API of Amazon Bedrock. Calls must be signed; with a key given to the mock, which is then the
 // secret access key, their signatures are verified over the bytes that came.
-type bedrock struct {
-	openAI
-	key string
-}
+type bedrock struct{ key string }
 
 // credential reads no key: the endpoint verifies the signature, which is over the body, too.
 func (b bedrock) credential(*http.Request) (string, *refusal) { return b.key, nil }
