@@ -271,7 +271,10 @@ func (v *View) ask(m *artifact.Model, d *Decision) {
 			d.Terms = append(d.Terms, "header "+h.Name)
 		}
 	}
-	d.Terms = append(d.Terms, m.Strategy, attempts(m.Retry), fmt.Sprintf("max tokens %d", m.MaxTokens), "losses "+m.OnLoss)
+	d.Terms = append(d.Terms, m.Strategy, attempts(m.Retry), fmt.Sprintf("max tokens %d", m.MaxTokens))
+	if m.OnLoss != "" {
+		d.Terms = append(d.Terms, "losses "+m.OnLoss)
+	}
 }
 
 func attempts(r artifact.Retry) string {
