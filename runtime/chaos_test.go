@@ -607,7 +607,7 @@ func TestChaos(t *testing.T) {
 			before := descriptors(t)
 			leaks := goleak.IgnoreCurrent()
 			up, stop := stage(t)
-			g := run(t, repo{upstream: up, calls: "calls", engine: mode.engine, timeouts: artifact.Timeouts{Connect: 2 * time.Second, FirstByte: 1500 * time.Millisecond, Idle: 5 * time.Second}}, Options{Async: mode.async})
+			g := run(t, repo{upstream: up, calls: "calls", engine: mode.engine, timeouts: artifact.Timeouts{Connect: 2 * time.Second, FirstByte: 3 * time.Second, Idle: 5 * time.Second}}, Options{Async: mode.async})
 			l := &ledger{seen: map[string]int{}}
 			var wg sync.WaitGroup
 			for i := range uint64(8) {

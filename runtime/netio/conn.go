@@ -294,6 +294,13 @@ func (c *Conn) onHup(netpoll.Poll) error {
 		c.mu.Unlock()
 		return nil
 	}
+	if !sysHungUp(c.fd) {
+		// Another connection's event, which had this number before: netpoll's race-detector build confuses them, because
+		// it looks operators up by number. A Write that failed meanwhile would lose what was to be sent.
+		c.rejoin()
+		c.mu.Unlock()
+		return nil
+	}
 	c.hup = true
 	c.reg = regNone
 	if c.werr == nil {
@@ -319,6 +326,23 @@ func (c *Conn) onHup(netpoll.Poll) error {
 	c.mu.Unlock()
 	c.drain()
 	return nil
+}
+
+// rejoin puts a descriptor back into the read set from which a mistaken hang-up has taken it. c.mu is held.
+func (c *Conn) rejoin() {
+	if c.reg == regParked {
+		_ = c.p.Control(c.opP, netpoll.PollDetach)
+	}
+	_ = c.p.Control(c.opR, netpoll.PollDetach)
+	if err := c.p.Control(c.opR, netpoll.PollReadable); err != nil {
+		c.reg = regNone
+		c.killLocked(err, true)
+		return
+	}
+	c.reg = regRead
+	if c.q.n > 0 {
+		c.wantWrite()
+	}
 }
 
 // drain reads what arrived before the hang-up, then ends the connection. It is a worker.
@@ -352,21 +376,12 @@ func (c *Conn) drain() {
 		}
 		n, errno := sysRead(c.fd, buf.b[:])
 		if n <= 0 && errno == syscall.EAGAIN {
-			// Not at its end after all: the event was another connection's that had this number before. netpoll's
-			// race-detector build confuses them, because it looks operators up by number.
+			// Not at its end after all.
 			c.hup = false
 			if c.werr == ErrClosed && !c.closing {
 				c.werr = nil
 			}
-			_ = c.p.Control(c.opR, netpoll.PollDetach)
-			if err := c.p.Control(c.opR, netpoll.PollReadable); err != nil {
-				c.killLocked(err, true)
-			} else {
-				c.reg = regRead
-				if c.q.n > 0 {
-					c.wantWrite()
-				}
-			}
+			c.rejoin()
 			c.mu.Unlock()
 			return
 		}

@@ -60,6 +60,20 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// sysHungUp reports whether the peer has closed or reset a connection, or this side has shut it down.
+func sysHungUp(fd int) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	for {
+		switch n, err := unix.Poll(p[:], 0); {
+		case err == unix.EINTR:
+		case err != nil:
+			return true // nothing good can be said of it
+		default:
+			return n > 0
+		}
+	}
+}
+
 // sysReset makes TCP send an RST now: connect(2) to AF_UNSPEC dissolves the association. The peer of an aborted
 // connection so sees an error at once, and not an end that looks complete, even while the descriptor has to stay open.
 func sysReset(fd int) {
