@@ -173,17 +173,23 @@ func (t *Table) Lookup(host, method, path []byte, p *Params) (value uint32, outc
 func (t *Table) AppendAllow(dst []byte, p *Params) []byte {
 	n := len(t.Methods) / strWidth
 	hasHEAD := t.methodID(methodHEAD) != noMethod && p.allow>>t.methodID(methodHEAD)&1 == 1
+	implied := false // HEAD has to be listed in its place
 	sep := ""
 	for i := range n {
 		if p.allow>>i&1 == 0 {
 			continue
 		}
-		dst = append(dst, sep...)
-		dst = append(dst, t.str(t.Methods, i)...)
-		sep = ", "
-		if !hasHEAD && string(t.str(t.Methods, i)) == "GET" {
-			dst = append(dst, ", HEAD"...)
+		name := t.str(t.Methods, i)
+		if implied && string(name) > "HEAD" {
+			dst = append(append(dst, sep...), methodHEAD...)
+			implied = false
 		}
+		dst = append(append(dst, sep...), name...)
+		sep = ", "
+		implied = implied || !hasHEAD && string(name) == "GET"
+	}
+	if implied {
+		dst = append(append(dst, sep...), methodHEAD...)
 	}
 	return dst
 }
