@@ -23,7 +23,6 @@ import (
 	"github.com/gwc-dev/gwc/cmd/gwc/mock"
 	"github.com/gwc-dev/gwc/compiler/script"
 	"github.com/gwc-dev/gwc/runtime/upstream"
-	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
 const (
@@ -411,21 +410,9 @@ type piece struct {
 func (l *line) natural(req *http.Request, body []byte, status int) (int, http.Header, []byte) {
 	plain := http.Header{"Content-Type": {"application/json"}}
 	name, provider := strings.CutPrefix(l.owner, "provider/")
-	kind, path := l.stage.kinds[name], ""
-	switch {
-	case !provider:
-	case kind == mock.OpenAI || kind == mock.Anthropic:
-		for _, r := range artifact.AIRoutes() {
-			// The longest: /chat/completions ends as /completions does.
-			if r.Asks && len(r.Path) > len(path) && strings.HasSuffix(req.URL.Path, strings.TrimPrefix(r.Path, "/v1")) {
-				path = r.Path
-			}
-		}
-	}
-	if i := strings.Index(req.URL.Path, "/publishers/google/models/"); provider && i >= 0 {
-		kind, path = mock.Gemini, "/v1beta"+req.URL.Path[i+len("/publishers/google"):]
-	} else if i := strings.Index(req.URL.Path, "/v1beta/models/"); kind == mock.Gemini && i >= 0 {
-		path = req.URL.Path[i:]
+	kind, path := "", ""
+	if provider {
+		kind, path = standIn(l.stage.kinds[name], req.URL.EscapedPath())
 	}
 	if path == "" || status != http.StatusOK && status < 400 {
 		if status == http.StatusNoContent || status == http.StatusNotModified {
@@ -442,12 +429,19 @@ func (l *line) natural(req *http.Request, body []byte, status int) (int, http.He
 		return status, plain, []byte("{}\n")
 	}
 	r := req.Clone(context.Background())
-	r.URL.Path, r.RequestURI = path, path
+	if !setPath(r.URL, path) {
+		return status, plain, []byte("{}\n")
+	}
+	r.RequestURI = path
 	r.Body = io.NopCloser(strings.NewReader(string(body)))
 	if r.Header.Get("Authorization") == "" && r.Header.Get("X-Api-Key") == "" {
 		// Servers that are called without credentials ask for none.
 		r.Header.Set("Authorization", "Bearer none")
 		r.Header.Set("X-Api-Key", "none")
+	}
+	if kind == mock.Bedrock {
+		// In a rehearsal a key's id is its reference, in which a path may stand; the stand-in splits at each "/".
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=none/20260101/none/bedrock/aws4_request, SignedHeaders=host, Signature=none")
 	}
 	w := &recorder{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(w, r)
