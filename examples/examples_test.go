@@ -21,6 +21,7 @@ import (
 	"cuelang.org/go/cue/load"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gwc-dev/gwc/schema/artifact"
 	language "github.com/gwc-dev/gwc/schema/cue"
 )
 
@@ -149,6 +150,7 @@ func TestEveryExample(t *testing.T) {
 		{"quickstart", []string{""}},
 		{"company", []string{"", "dev", "prod"}},
 		{"from-litellm", []string{""}},
+		{"models", []string{""}},
 	} {
 		for _, env := range e.environments {
 			t.Run(strings.TrimSuffix(e.dir+" "+env, " "), func(t *testing.T) {
@@ -238,5 +240,27 @@ func TestImportGivesTheMigration(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestModelsHasWhatItSays counts what README.md of the models promises.
+func TestModelsHasWhatItSays(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gateway.gwca")
+	play(t, "models", 0, "build", "--strict", "--now", now, "-o", file)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _, err := artifact.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]bool{}
+	for i := range a.Providers {
+		kinds[a.Providers[i].Kind] = true
+	}
+	got := map[string]int{"models": len(a.Models), "kinds": len(kinds), "providers": len(a.Providers), "prompts": len(a.Prompts), "tenants": len(a.Tenants)}
+	if d := cmp.Diff(map[string]int{"models": 30, "kinds": 10, "providers": 14, "prompts": 5, "tenants": 3}, got); d != "" {
+		t.Errorf("mismatch (-want +got):\n%s", d)
 	}
 }
