@@ -128,7 +128,7 @@ func (s *Members) begin() {
 	list := s.want.Inner
 	if s.depth == 1 {
 		list = s.want.Top
-		s.inArray = string(name) == s.want.Array
+		s.inArray = s.want.Array != "" && string(name) == s.want.Array
 	}
 	for i, want := range list {
 		if string(name) == want {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 	"github.com/gwc-dev/gwc/runtime/dialect/sse"
 )
 
@@ -28,15 +29,14 @@ type Tap struct {
 	stream bool
 	split  sse.Splitter
 	ev     sse.Event
-	body   jsonscan.Members
+	body   openai.Members
 	buf    []byte
-	take   func(name string, raw []byte)
 }
 
 var _ dialect.Tap = (*Tap)(nil)
 
-// members are what is looked for at the top of an answer or an event. meta is Cohere's place for usage.
-var members = []string{"model", "usage", "error", "type", "meta"}
+// wanted is what is looked for at the top of an answer or an event. meta is Cohere's place for usage.
+var wanted = openai.Wanted{Top: []string{"model", "usage", "error", "type", "meta"}}
 
 // Seen returns what was read so far.
 func (t *Tap) Seen() *dialect.Aside { return &t.Aside }
@@ -44,18 +44,15 @@ func (t *Tap) Seen() *dialect.Aside { return &t.Aside }
 // Reset makes t ready for another answer.
 func (t *Tap) Reset(stream bool) {
 	t.Aside, t.stream = dialect.Aside{}, stream
-	if t.take == nil {
-		t.take = t.member
-	}
 	t.split.Reset(eventMax)
-	t.body.Reset(members, t.take)
+	t.body.Reset(&wanted)
 }
 
 // Feed reads the next piece.
 func (t *Tap) Feed(b []byte) {
 	if !t.stream {
-		t.body.Feed(b)
-		t.Done = t.body.Ended()
+		t.body.Feed(b, t)
+		t.Done = t.body.Complete()
 		return
 	}
 	for len(b) > 0 {
@@ -92,12 +89,13 @@ func (t *Tap) event() {
 		return
 	}
 	t.Pieces++
-	t.body.Reset(members, t.take)
-	t.body.Feed(t.ev.Data)
+	t.body.Reset(&wanted)
+	t.body.Feed(t.ev.Data, t)
 }
 
-func (t *Tap) member(name string, raw []byte) {
-	switch name {
+// Found implements [openai.Found].
+func (t *Tap) Found(_, name int, raw []byte) {
+	switch wanted.Top[name] {
 	case "model":
 		if t.Model == "" && len(raw) < 512 {
 			t.Model = t.text(raw)
