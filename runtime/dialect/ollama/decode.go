@@ -136,7 +136,7 @@ func (d *Decoder) line(raw []byte, emit func(*dialect.Event)) {
 		d.message(message, created, emit)
 	}
 	if len(logprobs) > 2 && logprobs[0] == '[' {
-		if list := d.logprobs(logprobs, 0); len(list) > 0 {
+		if list := dialect.ReadLogprobs(logprobs); len(list) > 0 {
 			d.Emit(emit, dialect.Event{Kind: dialect.LogprobsEvent, Logprobs: list})
 		}
 	}
@@ -282,45 +282,6 @@ func (d *Decoder) invent(created, call []byte) string {
 	h.Write([]byte{byte(d.calls), byte(d.calls >> 8)})
 	h.Write(call)
 	return "call_" + strconv.FormatUint(h.Sum64(), 36)
-}
-
-// logprobs reads a list of {"token","logprob","bytes","top_logprobs"}.
-func (d *Decoder) logprobs(raw []byte, depth int) (list []dialect.Logprob) {
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More(); {
-		if c.Kind() != '{' {
-			c.Skip()
-			continue
-		}
-		var p dialect.Logprob
-		for c.Enter(); c.More(); {
-			switch string(c.Key()) {
-			case "token":
-				p.Token = d.Text(c.Skip())
-			case "logprob":
-				p.Logprob, _ = strconv.ParseFloat(string(c.Skip()), 64)
-			case "bytes":
-				if c.Kind() != '[' {
-					c.Skip()
-					continue
-				}
-				p.Bytes = []byte{}
-				for c.Enter(); c.More(); {
-					if n, ok := c.Int(); ok && 0 <= n && n < 256 {
-						p.Bytes = append(p.Bytes, byte(n))
-					}
-				}
-			case "top_logprobs":
-				if top := c.Skip(); depth == 0 && len(top) > 2 && top[0] == '[' {
-					p.Top = d.logprobs(top, 1)
-				}
-			default:
-				c.Skip()
-			}
-		}
-		list = append(list, p)
-	}
-	return list
 }
 
 // DecodeError reads an error answer, {"error":"…"}. It always gives an error with a message, whatever the body holds.

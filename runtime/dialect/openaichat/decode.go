@@ -7,7 +7,6 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
-	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 )
 
 // maxCalls bounds the calls of tools in one answer.
@@ -318,7 +317,7 @@ func (d *Decoder) choice(raw []byte, member string, emit func(*dialect.Event)) (
 		for c.Enter(); c.More(); {
 			if key := c.Key(); string(key) != "content" {
 				c.Skip()
-			} else if list := openai.ReadLogprobs(c.Skip()); len(list) > 0 {
+			} else if list := dialect.ReadLogprobs(c.Skip()); len(list) > 0 {
 				d.Emit(emit, dialect.Event{Kind: dialect.LogprobsEvent, Logprobs: list})
 			}
 		}

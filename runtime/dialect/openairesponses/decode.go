@@ -495,48 +495,9 @@ func (d *Decoder) annotation(raw []byte, emit func(*dialect.Event)) {
 
 // logprobs reads a list of log probabilities.
 func (d *Decoder) logprobs(raw []byte, emit func(*dialect.Event)) {
-	if len(raw) > 2 && raw[0] == '[' {
-		if list := d.logprobList(raw, 0); len(list) > 0 {
-			d.Emit(emit, dialect.Event{Kind: dialect.LogprobsEvent, Logprobs: list})
-		}
+	if list := dialect.ReadLogprobs(raw); len(list) > 0 {
+		d.Emit(emit, dialect.Event{Kind: dialect.LogprobsEvent, Logprobs: list})
 	}
-}
-
-func (d *Decoder) logprobList(raw []byte, depth int) (list []dialect.Logprob) {
-	c := jsonscan.Over(raw)
-	for c.Enter(); c.More(); {
-		if c.Kind() != '{' {
-			c.Skip()
-			continue
-		}
-		var l dialect.Logprob
-		for c.Enter(); c.More(); {
-			switch string(c.Key()) {
-			case "token":
-				l.Token = d.Text(c.Skip())
-			case "logprob":
-				l.Logprob, _ = strconv.ParseFloat(string(c.Skip()), 64)
-			case "bytes":
-				if c.Kind() != '[' {
-					c.Skip()
-					continue
-				}
-				for c.Enter(); c.More(); {
-					if n, ok := c.Int(); ok && 0 <= n && n <= 255 {
-						l.Bytes = append(l.Bytes, byte(n))
-					}
-				}
-			case "top_logprobs":
-				if raw := c.Skip(); depth == 0 && len(raw) > 2 && raw[0] == '[' {
-					l.Top = d.logprobList(raw, 1)
-				}
-			default:
-				c.Skip()
-			}
-		}
-		list = append(list, l)
-	}
-	return list
 }
 
 // response reads the response object, whose status tells how far the answer is. Of an answer that was not streamed
