@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
@@ -876,5 +877,43 @@ func TestLargeChatsAreHeldWithinABound(t *testing.T) {
 			status, _ := send(strings.NewReader(body))
 			return status == 200
 		})
+	}
+}
+
+// Answers with vectors are collected whole before they are translated; together they are held within the same bound.
+func TestLargeVectorsAreHeldWithinABound(t *testing.T) {
+	vector := "[" + strings.Repeat("0.125,", 100_000) + "1]" // 600 KB
+	one, _ := rawProvider(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, `{"model":"m","embeddings":[`+vector+`],"prompt_eval_count":3}`)
+	})
+	r := repo{openai: []string{one}, calls: "calls"}
+	a := r.artifact(t)
+	a.Providers[0].Kind, a.Providers[0].Credentials = "ollama", nil
+	a.Routes = append(a.Routes, artifact.Route{ID: "ai.embeddings", Kind: artifact.RouteEmbeddings, Method: "POST", Path: "/v1/embeddings", API: -1, Auth: "key"})
+	var ps []match.Pattern
+	for i := range a.Routes {
+		ps = append(ps, match.Pattern{Method: a.Routes[i].Method, Path: a.Routes[i].Path, Value: uint32(i)})
+	}
+	a.Table, _ = match.Build(ps)
+	b, err := artifact.Encode(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		bound  int64
+		status int
+	}{{2 << 20, 200}, {300 << 10, 503}} {
+		g := runBytes(t, b, Options{HoldAtMost: c.bound})
+		for range 3 { // what one has held, the next may hold
+			resp, body := g.do(t, "POST", "/v1/embeddings", `{"model":"fast","input":"a"}`)
+			if resp.StatusCode != c.status || c.status == 200 && !strings.Contains(body, vector) || c.status == 503 && resp.Header.Get("Retry-After") != "1" {
+				t.Errorf("bound %d: status %d, %d bytes, %.200s", c.bound, resp.StatusCode, len(body), body)
+			}
+		}
+		rec := g.records(t, "calls", 3)[0]
+		if want := map[int]any{200: nil, 503: "overload"}[c.status]; rec["error"] != want {
+			t.Errorf("bound %d: record %v", c.bound, rec)
+		}
 	}
 }

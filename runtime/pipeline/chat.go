@@ -876,6 +876,9 @@ func (f *chatFlow) AnswerBody(b []byte) {
 			f.failed(upstream.Protocol)
 			return
 		}
+		if f.speaks.op == embed && !f.holds(len(b)) {
+			return
+		}
 		f.dec.Feed(b, f.emit)
 		if f.early != nil {
 			f.call.Cancel()

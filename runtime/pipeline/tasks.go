@@ -131,6 +131,23 @@ func (f *chatFlow) answerOwn() {
 	f.recycle()
 }
 
+// holds counts the bytes of an answer that has to be collected, where it is a large one, against what the process holds of
+// requests. It reports false where that is full: the exchange is over then.
+func (f *chatFlow) holds(n int) bool {
+	if f.received <= keptBody {
+		return true
+	}
+	f.held += int64(n)
+	if f.p.held.Add(int64(n)) <= f.p.HoldAtMost {
+		return true
+	}
+	f.call.Cancel()
+	f.done(f.status, "overload", "aborted")
+	f.failWith(http.StatusServiceUnavailable, "overload", "the gateway holds as many large answers as it can; try again", []byte("Retry-After: 1\r\n"))
+	f.recycle()
+	return false
+}
+
 // pourAnswer sends the whole of a translated answer. What is larger than a queue should hold goes out at the pace at
 // which the caller takes it: a batch of vectors may have tens of megabytes.
 func (f *chatFlow) pourAnswer(body []byte) {

@@ -176,7 +176,11 @@ var _ dialect.Encoder = (*EmbeddingsEncoder)(nil)
 
 // Reset implements [dialect.Encoder].
 func (e *EmbeddingsEncoder) Reset(o dialect.Opening) {
-	*e = EmbeddingsEncoder{o: o, vectors: e.vectors[:0]}
+	v := e.vectors[:0]
+	if cap(v) > 64<<10 {
+		v = nil // a batch of vectors is rare, and large
+	}
+	*e = EmbeddingsEncoder{o: o, vectors: v}
 }
 
 // Event implements [dialect.Encoder].
