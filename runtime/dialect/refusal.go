@@ -39,8 +39,7 @@ func (l Losses) rejects(path string) *Error {
 	if row.Fate != Rejected {
 		return nil
 	}
-	return &Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: "unsupported_parameter", Param: path,
-		Message: fmt.Sprintf("'%s' is not supported by this model's provider: %s.", path, row.Why)}
+	return Refuse(path, "unsupported_parameter", "'%s' is not supported by this model's provider: %s.", path, row.Why)
 }
 
 // MaxLost bounds how many fields are named as lost of one request.
@@ -189,4 +188,10 @@ var fields = [...]struct {
 	{"metadata", func(r *Request) bool { return len(r.Metadata) > len("{}") }, func(r *Request) { r.Metadata = nil }},
 	{"user", func(r *Request) bool { return r.User != "" }, func(r *Request) { r.User = "" }},
 	{"verbosity", func(r *Request) bool { return r.Verbosity != "" }, func(r *Request) { r.Verbosity = "" }},
+}
+
+// Refuse is the error for a request that a target cannot be sent, with status 400 and the place at fault in the caller's
+// body.
+func Refuse(param, code, format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
 }

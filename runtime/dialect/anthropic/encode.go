@@ -2,9 +2,7 @@ package anthropic
 
 import (
 	"bytes"
-	"fmt"
 	"hash/fnv"
-	"net/http"
 	"strconv"
 	"strings"
 	"unicode"
@@ -107,10 +105,6 @@ func (s *nameSet) left() (names []string) {
 	return names
 }
 
-func refuse(param, code, format string, args ...any) *dialect.Error {
-	return &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
-}
-
 func (e *encoder) lit(s string) { e.dst = append(e.dst, s...) }
 
 func (e *encoder) str(s string) { e.dst = jsonscan.AppendString(e.dst, s) }
@@ -159,7 +153,7 @@ func (e *encoder) request(model string) *dialect.Error {
 	}
 	for i, s := range r.Stop {
 		if strings.TrimSpace(s) == "" {
-			return refuse("stop", "unsupported_value", "A stop sequence of white space alone is not supported by this model's provider.")
+			return dialect.Refuse("stop", "unsupported_value", "A stop sequence of white space alone is not supported by this model's provider.")
 		}
 		if i == 0 {
 			e.lit(`,"stop_sequences":[`)
@@ -184,7 +178,7 @@ func (e *encoder) request(model string) *dialect.Error {
 func (e *encoder) system() {
 	texts, only := 0, 0
 	for i := range e.r.System {
-		if p := &e.r.System[i]; !blank(p.Text) {
+		if p := &e.r.System[i]; !dialect.Blank(p.Text) {
 			texts++
 			only = i
 		}
@@ -199,23 +193,13 @@ func (e *encoder) system() {
 	}
 	sep := "["
 	for i := range e.r.System {
-		if p := &e.r.System[i]; !blank(p.Text) {
+		if p := &e.r.System[i]; !dialect.Blank(p.Text) {
 			e.lit(sep)
 			sep = ","
 			e.text(p.Text, p.Cache)
 		}
 	}
 	e.lit("]")
-}
-
-// blank reports whether a text is one that the API refuses: nothing, or white space alone.
-func blank(s string) bool {
-	for _, r := range s {
-		if !unicode.IsSpace(r) {
-			return false
-		}
-	}
-	return true
 }
 
 func (e *encoder) text(s string, mark dialect.Cache) {
@@ -282,7 +266,7 @@ func (e *encoder) messages() *dialect.Error {
 // vanishes reports whether nothing of a message is left to send.
 func (e *encoder) vanishes(m *dialect.Message) bool {
 	for i := range m.Parts {
-		if p := &m.Parts[i]; p.Kind != dialect.Text && p.Kind != dialect.Refusal || !blank(p.Text) {
+		if p := &m.Parts[i]; p.Kind != dialect.Text && p.Kind != dialect.Refusal || !dialect.Blank(p.Text) {
 			return false
 		}
 	}
@@ -293,7 +277,7 @@ func unanswered(ids []string) *dialect.Error {
 	if len(ids) > 8 {
 		ids = append(ids[:8:8], "…")
 	}
-	return refuse("messages", "invalid_value", "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: %s", strings.Join(ids, ", "))
+	return dialect.Refuse("messages", "invalid_value", "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: %s", strings.Join(ids, ", "))
 }
 
 // assistantTurn writes a turn of the assistant and returns its tool calls.
@@ -308,7 +292,7 @@ func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls nameSe
 	if last {
 		for i := len(turn) - 1; i >= 0 && final == nil; i-- {
 			for j := len(turn[i].Parts) - 1; j >= 0 && final == nil; j-- {
-				if p := &turn[i].Parts[j]; p.Kind != dialect.Text && p.Kind != dialect.Refusal || !blank(p.Text) {
+				if p := &turn[i].Parts[j]; p.Kind != dialect.Text && p.Kind != dialect.Refusal || !dialect.Blank(p.Text) {
 					final = p
 				}
 			}
@@ -327,7 +311,7 @@ func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls nameSe
 				if p == final {
 					text = strings.TrimRightFunc(text, unicode.IsSpace) // the API refuses white space at the end
 				}
-				if !blank(text) {
+				if !dialect.Blank(text) {
 					put()
 					e.text(text, p.Cache)
 				}
@@ -355,7 +339,7 @@ func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls nameSe
 				case len(args) == 0:
 					e.lit("{}")
 				case args[0] != '{' || jsonscan.CheckDepth(args, argumentsDepth) != nil:
-					return calls, refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].function.arguments"), "invalid_value",
+					return calls, dialect.Refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].function.arguments"), "invalid_value",
 						"The arguments of the tool call '%s' are not a JSON object without repeated names, as this model's provider needs them.", p.ID)
 				default:
 					e.dst = append(e.dst, args...)
@@ -363,7 +347,7 @@ func (e *encoder) assistantTurn(turn []dialect.Message, last bool) (calls nameSe
 				e.cache(p.Cache)
 				e.lit("}")
 				if !calls.add(p.ID) {
-					return calls, refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].id"), "invalid_value", "The tool call id '%s' stands twice in one turn.", p.ID)
+					return calls, dialect.Refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].id"), "invalid_value", "The tool call id '%s' stands twice in one turn.", p.ID)
 				}
 				if len(e.r.Tools) == 0 {
 					e.called.add(p.Name)
@@ -396,7 +380,7 @@ func (e *encoder) userTurn(turn []dialect.Message, open *nameSet) *dialect.Error
 				continue
 			}
 			if !open.take(p.ID) {
-				return refuse(place(m.At, ".tool_call_id"), "invalid_value", "Messages with role 'tool' must be a response to a preceding message with 'tool_calls': '%s' answers none that is open.", p.ID)
+				return dialect.Refuse(place(m.At, ".tool_call_id"), "invalid_value", "Messages with role 'tool' must be a response to a preceding message with 'tool_calls': '%s' answers none that is open.", p.ID)
 			}
 			e.lit(sep)
 			sep = ","
@@ -412,7 +396,7 @@ func (e *encoder) userTurn(turn []dialect.Message, open *nameSet) *dialect.Error
 		m := &turn[i]
 		for j := range m.Parts {
 			p := &m.Parts[j]
-			if p.Kind == dialect.ToolResult || p.Kind == dialect.Text && blank(p.Text) {
+			if p.Kind == dialect.ToolResult || p.Kind == dialect.Text && dialect.Blank(p.Text) {
 				continue
 			}
 			e.lit(sep)
@@ -436,7 +420,7 @@ func (e *encoder) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		if p.At >= 0 {
 			at += "[" + strconv.Itoa(p.At) + "]"
 		}
-		return refuse(at, "unsupported_parameter", "'%s' is not supported by this model's provider: no audio input.", at)
+		return dialect.Refuse(at, "unsupported_parameter", "'%s' is not supported by this model's provider: no audio input.", at)
 	case dialect.Document:
 		e.lit(`{"type":"document","source":{"type":"base64","media_type":`)
 		e.str(p.MediaType)
@@ -466,7 +450,7 @@ func (e *encoder) toolResult(m *dialect.Message, p *dialect.Part) *dialect.Error
 		end := ""
 		for i := range p.Content {
 			c := &p.Content[i]
-			if c.Kind == dialect.Text && blank(c.Text) {
+			if c.Kind == dialect.Text && dialect.Blank(c.Text) {
 				continue
 			}
 			e.lit(sep)
@@ -497,7 +481,7 @@ func (e *encoder) image(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		case "image/jpg": // common, and wrong
 			media = "image/jpeg"
 		default:
-			return refuse(place(m.At, ".content["+strconv.Itoa(p.At)+"].image_url.url"), "invalid_image_format", "The image's media type '%s' is not supported by this model's provider. Supported are image/jpeg, image/png, image/gif and image/webp.", media)
+			return dialect.Refuse(place(m.At, ".content["+strconv.Itoa(p.At)+"].image_url.url"), "invalid_image_format", "The image's media type '%s' is not supported by this model's provider. Supported are image/jpeg, image/png, image/gif and image/webp.", media)
 		}
 		e.lit(`{"type":"image","source":{"type":"base64","media_type":`)
 		e.str(media)
@@ -577,7 +561,8 @@ func (e *encoder) tools() *dialect.Error {
 			e.str(t.Description)
 		}
 		e.lit(`,"input_schema":`)
-		if err := e.schema(t); err != nil {
+		var err *dialect.Error
+		if e.dst, err = dialect.AppendSchema(e.dst, t); err != nil {
 			return err
 		}
 		if t.Strict != nil && *t.Strict && e.quirk.structured {
@@ -609,36 +594,6 @@ func (e *encoder) tools() *dialect.Error {
 		e.lit(`,"disable_parallel_tool_use":true`)
 	}
 	e.lit("}")
-	return nil
-}
-
-// schema writes a tool's parameters, which must say that they are an object.
-func (e *encoder) schema(t *dialect.ToolDef) *dialect.Error {
-	raw := t.Parameters
-	if len(raw) == 0 {
-		e.lit(`{"type":"object","properties":{}}`)
-		return nil
-	}
-	c := jsonscan.Over(raw)
-	members := 0
-	var key, buf []byte
-	for c.Enter(); c.More(); members++ {
-		key, buf = c.KeyText(buf)
-		value := c.Skip()
-		if string(key) != "type" {
-			continue
-		}
-		if kind := string(value); kind[0] == '"' && kind != `"object"` {
-			return refuse("tools", "invalid_function_parameters", "Invalid schema for function '%s': schema must be a JSON Schema of 'type: \"object\"', got 'type: %s'.", t.Name, kind)
-		}
-		e.dst = append(e.dst, raw...)
-		return nil
-	}
-	e.lit(`{"type":"object"`)
-	if members > 0 {
-		e.lit(",")
-	}
-	e.dst = append(e.dst, bytes.TrimSpace(raw)[1:]...)
 	return nil
 }
 
@@ -702,11 +657,11 @@ func (e *encoder) outputConfig(effort string) *dialect.Error {
 	f := &e.r.Format
 	switch {
 	case f.Kind == "json_object":
-		return refuse("response_format", "unsupported_value", "'response_format' of type 'json_object' is not supported by this model's provider. Use 'json_schema'.")
+		return dialect.Refuse("response_format", "unsupported_value", "'response_format' of type 'json_object' is not supported by this model's provider. Use 'json_schema'.")
 	case f.Kind == "json_schema" && !e.quirk.structured:
-		return refuse("response_format", "unsupported_value", "'response_format' of type 'json_schema' is not supported by this model.")
+		return dialect.Refuse("response_format", "unsupported_value", "'response_format' of type 'json_schema' is not supported by this model.")
 	case f.Kind == "json_schema" && len(f.Schema) == 0:
-		return refuse("response_format.json_schema.schema", "missing_required_parameter", "Missing required parameter: 'response_format.json_schema.schema'.")
+		return dialect.Refuse("response_format.json_schema.schema", "missing_required_parameter", "Missing required parameter: 'response_format.json_schema.schema'.")
 	case f.Kind == "" && effort == "":
 		return nil
 	}

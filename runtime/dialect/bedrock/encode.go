@@ -2,9 +2,7 @@ package bedrock
 
 import (
 	"bytes"
-	"fmt"
 	"hash/fnv"
-	"net/http"
 	"strconv"
 	"strings"
 	"unicode"
@@ -49,7 +47,7 @@ func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *
 	}
 	w := sender{r: r, quirk: quirkOf(t.Model), dst: dst, max: t.MaxTokens}
 	if w.one() && !w.quirk.claude {
-		return dst, refuse("parallel_tool_calls", "unsupported_parameter", "'parallel_tool_calls' cannot be false for this model: its provider cannot limit calls of tools to one.")
+		return dst, dialect.Refuse("parallel_tool_calls", "unsupported_parameter", "'parallel_tool_calls' cannot be false for this model: its provider cannot limit calls of tools to one.")
 	}
 	if r.MaxTokens != nil {
 		w.max = *r.MaxTokens
@@ -70,10 +68,6 @@ type sender struct {
 
 	called []string // names of the tools that the conversation has called, where none is declared
 	calls  bool     // the conversation holds calls or results of tools
-}
-
-func refuse(param, code, format string, args ...any) *dialect.Error {
-	return &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
 }
 
 func (w *sender) lit(s string) { w.dst = append(w.dst, s...) }
@@ -152,7 +146,7 @@ func (w *sender) look() {
 // system writes the system texts and reports whether there were any.
 func (w *sender) system(forbid bool) (some bool) {
 	for i := range w.r.System {
-		if p := &w.r.System[i]; !blank(p.Text) {
+		if p := &w.r.System[i]; !dialect.Blank(p.Text) {
 			w.sep(&some, `"system":[`)
 			w.text(p.Text)
 			w.cache(p.Cache)
@@ -166,16 +160,6 @@ func (w *sender) system(forbid bool) (some bool) {
 		w.lit("]")
 	}
 	return some
-}
-
-// blank reports whether a text is one that the API refuses: nothing, or white space alone.
-func blank(s string) bool {
-	for _, r := range s {
-		if !unicode.IsSpace(r) {
-			return false
-		}
-	}
-	return true
 }
 
 func (w *sender) text(s string) {
@@ -220,7 +204,7 @@ func (w *sender) vanishes(m *dialect.Message) bool {
 		p := &m.Parts[i]
 		switch p.Kind {
 		case dialect.Text, dialect.Refusal:
-			if !blank(p.Text) {
+			if !dialect.Blank(p.Text) {
 				return false
 			}
 		default:
@@ -311,7 +295,7 @@ func (p *pending) unanswered() *dialect.Error {
 	if ids == nil {
 		return nil
 	}
-	return refuse("messages", "invalid_value", "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: %s", strings.Join(ids, ", "))
+	return dialect.Refuse("messages", "invalid_value", "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. The following tool_call_ids did not have response messages: %s", strings.Join(ids, ", "))
 }
 
 // assistant writes a turn of the assistant and returns its tool calls.
@@ -324,7 +308,7 @@ func (w *sender) assistant(turn []dialect.Message, last bool) (calls pending, er
 			for j := range turn[i].Parts {
 				if p := &turn[i].Parts[j]; p.Kind != dialect.Text && p.Kind != dialect.Refusal {
 					final = nil
-				} else if !blank(p.Text) {
+				} else if !dialect.Blank(p.Text) {
 					final = p
 				}
 			}
@@ -343,7 +327,7 @@ func (w *sender) assistant(turn []dialect.Message, last bool) (calls pending, er
 				if p == final {
 					text = strings.TrimRightFunc(text, unicode.IsSpace) // the API refuses white space at the end
 				}
-				if !blank(text) {
+				if !dialect.Blank(text) {
 					w.sep(&some, "")
 					w.text(text)
 					w.cache(p.Cache)
@@ -372,7 +356,7 @@ func (w *sender) assistant(turn []dialect.Message, last bool) (calls pending, er
 				case len(args) == 0:
 					w.lit("{}")
 				case args[0] != '{' || jsonscan.CheckDepth(args, argumentsDepth) != nil:
-					return calls, refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].function.arguments"), "invalid_value",
+					return calls, dialect.Refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].function.arguments"), "invalid_value",
 						"The arguments of the tool call '%s' are not a JSON object without repeated names, as this model's provider needs them.", p.ID)
 				default:
 					w.dst = append(w.dst, args...)
@@ -380,7 +364,7 @@ func (w *sender) assistant(turn []dialect.Message, last bool) (calls pending, er
 				w.lit("}}")
 				w.cache(p.Cache)
 				if !calls.add(p.ID) {
-					return calls, refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].id"), "invalid_value", "The tool call id '%s' stands twice in one turn.", p.ID)
+					return calls, dialect.Refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].id"), "invalid_value", "The tool call id '%s' stands twice in one turn.", p.ID)
 				}
 			}
 		}
@@ -401,7 +385,7 @@ func (w *sender) user(turn []dialect.Message, open *pending) *dialect.Error {
 				continue
 			}
 			if !open.take(p.ID) {
-				return refuse(place(m.At, ".tool_call_id"), "invalid_value", "Messages with role 'tool' must be a response to a preceding message with 'tool_calls': '%s' answers none that is open.", p.ID)
+				return dialect.Refuse(place(m.At, ".tool_call_id"), "invalid_value", "Messages with role 'tool' must be a response to a preceding message with 'tool_calls': '%s' answers none that is open.", p.ID)
 			}
 			w.sep(&some, "")
 			if err := w.result(m, p); err != nil {
@@ -417,7 +401,7 @@ func (w *sender) user(turn []dialect.Message, open *pending) *dialect.Error {
 		for j := range m.Parts {
 			p := &m.Parts[j]
 			text := p.Kind == dialect.Text || p.Kind == dialect.Refusal
-			if p.Kind == dialect.ToolResult || text && blank(p.Text) || w.foreign(p) {
+			if p.Kind == dialect.ToolResult || text && dialect.Blank(p.Text) || w.foreign(p) {
 				continue
 			}
 			texts, documents = texts || text, documents || p.Kind == dialect.Document
@@ -447,7 +431,7 @@ func (w *sender) result(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		if c.Cache != dialect.NoCache && mark == dialect.NoCache {
 			mark = c.Cache
 		}
-		if c.Kind == dialect.Text && blank(c.Text) {
+		if c.Kind == dialect.Text && dialect.Blank(c.Text) {
 			continue
 		}
 		w.sep(&some, "")
@@ -478,21 +462,21 @@ func (w *sender) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		return nil
 	case dialect.Image:
 		if p.URL != "" {
-			return refuse(partPlace(m, p), "unsupported_value", "Images that are given by a URL are not supported by this model's provider; give the image as data.")
+			return dialect.Refuse(partPlace(m, p), "unsupported_value", "Images that are given by a URL are not supported by this model's provider; give the image as data.")
 		}
 		format, ok := imageFormats[p.MediaType]
 		if !ok {
-			return refuse(partPlace(m, p), "invalid_image_format", "The image's media type '%s' is not supported by this model's provider. Supported are image/jpeg, image/png, image/gif and image/webp.", p.MediaType)
+			return dialect.Refuse(partPlace(m, p), "invalid_image_format", "The image's media type '%s' is not supported by this model's provider. Supported are image/jpeg, image/png, image/gif and image/webp.", p.MediaType)
 		}
 		w.media("image", format, "", p.Data)
 		return nil
 	case dialect.Document:
 		if p.URL != "" {
-			return refuse(partPlace(m, p), "unsupported_value", "Documents that are given by a URL are not supported by this model's provider; give the document as data.")
+			return dialect.Refuse(partPlace(m, p), "unsupported_value", "Documents that are given by a URL are not supported by this model's provider; give the document as data.")
 		}
 		format, ok := documentFormats[p.MediaType]
 		if !ok {
-			return refuse(partPlace(m, p), "unsupported_value", "The document's media type '%s' is not supported by this model's provider.", p.MediaType)
+			return dialect.Refuse(partPlace(m, p), "unsupported_value", "The document's media type '%s' is not supported by this model's provider.", p.MediaType)
 		}
 		w.documents++
 		w.media("document", format, documentName(p.Name, w.documents), p.Data)
@@ -512,7 +496,7 @@ func (w *sender) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
 }
 
 func (w *sender) unsupported(m *dialect.Message, p *dialect.Part) *dialect.Error {
-	return refuse(partPlace(m, p), "unsupported_value", "Content of this type is not supported by this model's provider.")
+	return dialect.Refuse(partPlace(m, p), "unsupported_value", "Content of this type is not supported by this model's provider.")
 }
 
 func (w *sender) media(kind, format, name, data string) {
@@ -623,7 +607,8 @@ func (w *sender) tools(forbidden bool) *dialect.Error {
 			w.str(t.Description)
 		}
 		w.lit(`,"inputSchema":{"json":`)
-		if err := w.schema(t); err != nil {
+		var err *dialect.Error
+		if w.dst, err = dialect.AppendSchema(w.dst, t); err != nil {
 			return err
 		}
 		w.lit("}")
@@ -651,36 +636,6 @@ func (w *sender) tools(forbidden bool) *dialect.Error {
 		w.lit("}}")
 	}
 	w.lit("}")
-	return nil
-}
-
-// schema writes a tool's parameters, which must say that they are an object.
-func (w *sender) schema(t *dialect.ToolDef) *dialect.Error {
-	raw := bytes.TrimSpace(t.Parameters)
-	if len(raw) == 0 {
-		w.lit(`{"type":"object","properties":{}}`)
-		return nil
-	}
-	c := jsonscan.Over(raw)
-	members := 0
-	var key, buf []byte
-	for c.Enter(); c.More(); members++ {
-		key, buf = c.KeyText(buf)
-		value := c.Skip()
-		if string(key) != "type" {
-			continue
-		}
-		if kind := string(value); kind[0] == '"' && kind != `"object"` {
-			return refuse("tools", "invalid_function_parameters", "Invalid schema for function '%s': schema must be a JSON Schema of 'type: \"object\"', got 'type: %s'.", t.Name, kind)
-		}
-		w.dst = append(w.dst, raw...)
-		return nil
-	}
-	w.lit(`{"type":"object"`)
-	if members > 0 {
-		w.lit(",")
-	}
-	w.dst = append(w.dst, raw[1:]...)
 	return nil
 }
 
@@ -771,8 +726,8 @@ func (w *sender) inference(thinks bool) *dialect.Error {
 		}
 	}
 	for i, s := range r.Stop {
-		if w.quirk.claude && blank(s) {
-			return refuse("stop", "unsupported_value", "A stop sequence of white space alone is not supported by this model's provider.")
+		if w.quirk.claude && dialect.Blank(s) {
+			return dialect.Refuse("stop", "unsupported_value", "A stop sequence of white space alone is not supported by this model's provider.")
 		}
 		if i == 0 {
 			w.sep(&some, begin)
@@ -852,11 +807,11 @@ func (w *sender) output() *dialect.Error {
 	case f.Kind == "":
 		return nil
 	case f.Kind == "json_object":
-		return refuse("response_format", "unsupported_value", "'response_format' of type 'json_object' is not supported by this model's provider. Use 'json_schema'.")
+		return dialect.Refuse("response_format", "unsupported_value", "'response_format' of type 'json_object' is not supported by this model's provider. Use 'json_schema'.")
 	case !w.quirk.structured:
-		return refuse("response_format", "unsupported_value", "'response_format' of type 'json_schema' is not supported by this model.")
+		return dialect.Refuse("response_format", "unsupported_value", "'response_format' of type 'json_schema' is not supported by this model.")
 	case len(f.Schema) == 0:
-		return refuse("response_format.json_schema.schema", "missing_required_parameter", "Missing required parameter: 'response_format.json_schema.schema'.")
+		return dialect.Refuse("response_format.json_schema.schema", "missing_required_parameter", "Missing required parameter: 'response_format.json_schema.schema'.")
 	}
 	w.lit(`,"outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":`)
 	w.dst = jsonscan.AppendString(w.dst, f.Schema)

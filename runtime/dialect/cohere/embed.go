@@ -15,7 +15,7 @@ const maxTexts = 96
 func EncodeEmbedding(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *dialect.Error) {
 	e := r.Embedding
 	if len(e.Inputs) > maxTexts {
-		return dst, refuse("input", "array_above_max_length", "This model's provider takes %d inputs at once, the request has %d.", maxTexts, len(e.Inputs))
+		return dst, dialect.Refuse("input", "array_above_max_length", "This model's provider takes %d inputs at once, the request has %d.", maxTexts, len(e.Inputs))
 	}
 	task := "search_document"
 	switch e.Task {

@@ -1,8 +1,6 @@
 package cohere
 
 import (
-	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -21,7 +19,7 @@ func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *
 		return dst, err
 	}
 	if len(r.Stop) > maxStop {
-		return dst, refuse("stop", "too_many_stop_sequences", "This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop))
+		return dst, dialect.Refuse("stop", "too_many_stop_sequences", "This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop))
 	}
 	w := sender{r: r, dst: dst}
 	if err := w.request(t.Model); err != nil {
@@ -73,10 +71,6 @@ func (w *sender) float(name string, f *float64, least, most float64) {
 		w.lit(name)
 		w.dst = strconv.AppendFloat(w.dst, min(max(*f, least), most), 'g', -1, 64)
 	}
-}
-
-func refuse(param, code, format string, args ...any) *dialect.Error {
-	return &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
 }
 
 func (w *sender) request(model string) *dialect.Error {
@@ -265,9 +259,9 @@ func (w *sender) part(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		at += "[" + strconv.Itoa(p.At) + "]"
 	}
 	if p.Kind == dialect.Document {
-		return refuse(at, "unsupported_value", "Documents are not supported by this model's provider; give their text.")
+		return dialect.Refuse(at, "unsupported_value", "Documents are not supported by this model's provider; give their text.")
 	}
-	return refuse(at, "unsupported_value", "Content of this type is not supported by this model's provider.")
+	return dialect.Refuse(at, "unsupported_value", "Content of this type is not supported by this model's provider.")
 }
 
 // assistant writes an earlier turn of the model. Its text is the tool plan where it calls tools.

@@ -2,8 +2,6 @@ package gemini
 
 import (
 	"bytes"
-	"fmt"
-	"net/http"
 	"path"
 	"slices"
 	"strconv"
@@ -44,10 +42,6 @@ type sender struct {
 	turn  int // index of the message with which the current turn begins: calls from there on must be signed
 }
 
-func refuse(param, code, format string, args ...any) *dialect.Error {
-	return &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
-}
-
 func (w *sender) lit(s string) { w.dst = append(w.dst, s...) }
 
 func (w *sender) str(s string) { w.dst = jsonscan.AppendString(w.dst, s) }
@@ -60,11 +54,11 @@ func (w *sender) request(maxTokens int64) *dialect.Error {
 	for _, path := range r.Unsupported {
 		if l := LossTable.Of(path); l.Fate != dialect.Dropped && !hint(l.Field) {
 			// The target has it, and the caller's dialect said it in a way that has no neutral form.
-			return refuse(path, "unsupported_parameter", "'%s' cannot be translated for this model's provider.", path)
+			return dialect.Refuse(path, "unsupported_parameter", "'%s' cannot be translated for this model's provider.", path)
 		}
 	}
 	if len(r.Stop) > maxStop {
-		return refuse("stop", "too_many_stop_sequences", "This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop))
+		return dialect.Refuse("stop", "too_many_stop_sequences", "This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop))
 	}
 	w.lit(`{"contents":[`)
 	if err := w.contents(); err != nil {
@@ -217,7 +211,7 @@ func (c *calls) left() *dialect.Error {
 	if len(ids) == 0 {
 		return nil
 	}
-	return refuse("messages", "invalid_value", "Each call of a tool must be answered by a result in the next turn. There is none for: %s", strings.Join(ids, ", "))
+	return dialect.Refuse("messages", "invalid_value", "Each call of a tool must be answered by a result in the next turn. There is none for: %s", strings.Join(ids, ", "))
 }
 
 // model writes a turn of the model. current tells that the turn belongs to what the user asked last.
@@ -242,7 +236,7 @@ func (w *sender) model(turn []dialect.Message, current bool, open *calls) *diale
 					open.name = map[string]string{}
 				}
 				if _, twice := open.name[p.ID]; twice {
-					return refuse(place(turn[i].At, ".tool_calls["+strconv.Itoa(p.At)+"].id"), "invalid_value", "The tool call id '%s' stands twice in one turn.", p.ID)
+					return dialect.Refuse(place(turn[i].At, ".tool_calls["+strconv.Itoa(p.At)+"].id"), "invalid_value", "The tool call id '%s' stands twice in one turn.", p.ID)
 				}
 				open.ids, open.name[p.ID] = append(open.ids, p.ID), p.Name
 				if signature == "" && first && current && w.quirk.signed {
@@ -279,7 +273,7 @@ func (w *sender) call(m *dialect.Message, p *dialect.Part) *dialect.Error {
 	case len(args) == 0:
 		w.lit("{}")
 	case args[0] != '{' || jsonscan.CheckDepth(args, structDepth) != nil:
-		return refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].function.arguments"), "invalid_value",
+		return dialect.Refuse(place(m.At, ".tool_calls["+strconv.Itoa(p.At)+"].function.arguments"), "invalid_value",
 			"The arguments of the tool call '%s' are not a JSON object without repeated names, as this model's provider needs them.", p.ID)
 	default:
 		w.dst = append(w.dst, args...)
@@ -304,7 +298,7 @@ func (w *sender) user(turn []dialect.Message, open *calls) *dialect.Error {
 			}
 			name, ok := open.name[p.ID]
 			if !ok {
-				return refuse(place(turn[i].At, ".tool_call_id"), "invalid_value", "The result of a tool must answer a call of the turn before: '%s' answers none that is open.", p.ID)
+				return dialect.Refuse(place(turn[i].At, ".tool_call_id"), "invalid_value", "The result of a tool must answer a call of the turn before: '%s' answers none that is open.", p.ID)
 			}
 			delete(open.name, p.ID)
 			w.lit(sep)
@@ -612,7 +606,7 @@ func (w *sender) config(maxTokens int64) *dialect.Error {
 		w.lit(`"application/json"`)
 	case "json_schema":
 		if len(f.Schema) == 0 {
-			return refuse("response_format.json_schema.schema", "missing_required_parameter", "Missing required parameter: 'response_format.json_schema.schema'.")
+			return dialect.Refuse("response_format.json_schema.schema", "missing_required_parameter", "Missing required parameter: 'response_format.json_schema.schema'.")
 		}
 		begin("responseMimeType")
 		w.lit(`"application/json"`)

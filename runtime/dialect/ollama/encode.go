@@ -1,8 +1,6 @@
 package ollama
 
 import (
-	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -34,10 +32,6 @@ type sender struct {
 func (w *sender) lit(s string) { w.dst = append(w.dst, s...) }
 
 func (w *sender) str(s string) { w.dst = jsonscan.AppendString(w.dst, s) }
-
-func refuse(param, code, format string, args ...any) *dialect.Error {
-	return &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Code: code, Param: param, Message: fmt.Sprintf(format, args...)}
-}
 
 // place names a part of a message in the caller's body.
 func place(m *dialect.Message, p *dialect.Part) string {
@@ -223,16 +217,16 @@ func (w *sender) user(m *dialect.Message) *dialect.Error {
 			return nil
 		case dialect.Image:
 			if p.URL != "" {
-				return refuse(place(m, p), "unsupported_value", "An image has to be given as data: this model's provider fetches no URL.")
+				return dialect.Refuse(place(m, p), "unsupported_value", "An image has to be given as data: this model's provider fetches no URL.")
 			}
 			w.lit(sep)
 			sep = ","
 			w.str(p.Data)
 			return nil
 		case dialect.Document:
-			return refuse(place(m, p), "unsupported_value", "Documents are not supported by this model's provider.")
+			return dialect.Refuse(place(m, p), "unsupported_value", "Documents are not supported by this model's provider.")
 		}
-		return refuse(place(m, p), "unsupported_value", "Content of this type is not supported by this model's provider.")
+		return dialect.Refuse(place(m, p), "unsupported_value", "Content of this type is not supported by this model's provider.")
 	}
 	for i := range m.Parts {
 		if err := image(&m.Parts[i]); err != nil {
@@ -306,7 +300,7 @@ func (w *sender) assistant(m *dialect.Message) *dialect.Error {
 		case arguments == "":
 			w.lit("{}")
 		case arguments[0] != '{' || jsonscan.CheckDepth([]byte(arguments), argumentsDepth) != nil:
-			return refuse("messages["+strconv.Itoa(m.At)+"].tool_calls", "invalid_value", "The arguments of the call of '%s' are not a JSON object.", p.Name)
+			return dialect.Refuse("messages["+strconv.Itoa(m.At)+"].tool_calls", "invalid_value", "The arguments of the call of '%s' are not a JSON object.", p.Name)
 		default:
 			w.lit(arguments)
 		}
@@ -332,7 +326,7 @@ func (w *sender) tools() *dialect.Error {
 	case "none":
 		return nil // what is not declared cannot be called
 	case "required", "tool":
-		return refuse("tool_choice", "unsupported_value", "'tool_choice' other than 'auto' and 'none' is not supported by this model's provider: no call of a tool can be forced.")
+		return dialect.Refuse("tool_choice", "unsupported_value", "'tool_choice' other than 'auto' and 'none' is not supported by this model's provider: no call of a tool can be forced.")
 	}
 	for i := range r.Tools {
 		t := &r.Tools[i]
