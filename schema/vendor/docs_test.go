@@ -3,6 +3,7 @@ package vendor_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,11 +91,19 @@ func describe(r *vendor.Row) (lines []string) {
 	}
 	fieldLines(&lines, "", r.Fields)
 	for _, m := range r.Models {
-		fieldLines(&lines, "models "+strings.Join(m.Prefixes, "…, ")+"…: ", m.Fields)
+		fieldLines(&lines, "models "+strings.Join(slices.Concat(m.Names, starts(m.Prefixes)), ", ")+": ", m.Fields)
 	}
 	add(len(r.Members) > 0, "left out of messages: `%s`", strings.Join(r.Members, "`, `"))
 	add(r.Answers != "", "answers: %s", r.Answers)
 	return lines
+}
+
+// starts shows beginnings of names.
+func starts(prefixes []string) (out []string) {
+	for _, p := range prefixes {
+		out = append(out, p+"…")
+	}
+	return out
 }
 
 func fieldLines(lines *[]string, who string, fields []vendor.Field) {

@@ -126,7 +126,7 @@ var table = [...]Row{
 	{Name: "xai", Title: "xAI", BaseURL: "https://api.x.ai/v1", Fields: both(dropped("metadata", "prediction", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "store", "verbosity"), rejected("logit_bias")),
 		Models: []Model{
 			{Prefixes: []string{"grok-4", "grok-code", "grok-3-mini", "grok-build"}, Fields: both(dropped("frequency_penalty", "presence_penalty"), rejected("stop"))},
-			{Prefixes: []string{"grok-4-0709", "grok-4-latest", "grok-4-1", "grok-4.20", "grok-code", "grok-build"}, Fields: dropped("reasoning_effort")},
+			{Names: []string{"grok-3", "grok-4"}, Prefixes: []string{"grok-2", "grok-3-beta", "grok-3-fast", "grok-3-latest", "grok-4-0709", "grok-4-1", "grok-4-fast", "grok-4-latest", "grok-4.20", "grok-code", "grok-build"}, Fields: dropped("reasoning_effort")},
 		},
 		Answers: "thinking in reasoning_content; completion_tokens leaves reasoning out; num_sources_used in usage; citations beside choices; errors as {code, error: text}",
 		Source:  "docs.x.ai/docs/guides/reasoning and api-reference; recorded exchanges"},

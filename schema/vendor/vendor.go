@@ -105,10 +105,15 @@ type Row struct {
 	Source  string // where the row comes from
 }
 
-// Model is what some models of a vendor do not take, by the beginnings of their names.
+// Model is what some models of a vendor do not take, by their names or the beginnings of them.
 type Model struct {
+	Names    []string // whole ones
 	Prefixes []string
 	Fields   []Field
+}
+
+func (m *Model) is(model string) bool {
+	return slices.Contains(m.Names, model) || slices.ContainsFunc(m.Prefixes, func(p string) bool { return strings.HasPrefix(model, p) })
 }
 
 // Lacks returns what becomes of a field that the vendor does not take from a model; ok is false for one that it does.
@@ -119,14 +124,12 @@ func (r *Row) Lacks(model, field string) (fate Fate, ok bool) {
 		}
 	}
 	for i := range r.Models {
-		for _, prefix := range r.Models[i].Prefixes {
-			if !strings.HasPrefix(model, prefix) {
-				continue
-			}
-			for j := range r.Models[i].Fields {
-				if r.Models[i].Fields[j].Name == field {
-					return r.Models[i].Fields[j].Fate, true
-				}
+		if !r.Models[i].is(model) {
+			continue
+		}
+		for j := range r.Models[i].Fields {
+			if r.Models[i].Fields[j].Name == field {
+				return r.Models[i].Fields[j].Fate, true
 			}
 		}
 	}

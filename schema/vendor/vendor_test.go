@@ -46,7 +46,11 @@ func TestLacksKnowsModels(t *testing.T) {
 	}{
 		{"grok-3", "stop", 0, false},
 		{"grok-4-fast", "stop", vendor.Rejected, true},
-		{"grok-4-fast", "reasoning_effort", 0, false},
+		{"grok-4-fast", "reasoning_effort", vendor.Dropped, true},
+		{"grok-4", "reasoning_effort", vendor.Dropped, true},
+		{"grok-4.3", "reasoning_effort", 0, false},
+		{"grok-3", "reasoning_effort", vendor.Dropped, true},
+		{"grok-3-mini", "reasoning_effort", 0, false},
 		{"grok-code-fast-1", "reasoning_effort", vendor.Dropped, true},
 		{"grok-3", "logit_bias", vendor.Rejected, true},
 	} {
