@@ -329,6 +329,9 @@ func secrets(p *artifact.Provider) []string {
 		}
 		return all
 	}
+	if p.Kind == "bedrock" {
+		return []string{"the default chain of AWS"}
+	}
 	if p.Entra == nil {
 		return p.Credentials
 	}

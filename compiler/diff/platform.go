@@ -231,6 +231,9 @@ func proofs(p *artifact.Provider) string {
 	for _, k := range p.AWSKeys {
 		all = append(all, strings.Join(k.Refs(), " with "))
 	}
+	if p.Kind == "bedrock" && len(p.AWSKeys) == 0 {
+		all = append(all, "the default chain of AWS")
+	}
 	return strings.Join(all, ", ")
 }
 

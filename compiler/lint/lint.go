@@ -142,7 +142,7 @@ func (l *linter) clearText() {
 	for i := range l.p.Providers {
 		p := &l.p.Providers[i]
 		u, err := url.Parse(p.BaseURL)
-		if err != nil || u.Scheme != "http" || len(p.Credentials) == 0 && p.Entra == nil && len(p.AWSKeys) == 0 || loopback(u.Hostname()) {
+		if err != nil || u.Scheme != "http" || len(p.Credentials) == 0 && p.Entra == nil && p.Kind != "bedrock" || loopback(u.Hostname()) {
 			continue
 		}
 		l.warn(codeClearText, []string{"providers", p.Name, "baseURL"}, diag.Diagnostic{

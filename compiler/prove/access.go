@@ -282,6 +282,9 @@ func (s *search) apartCredentials(tenants []bool) {
 				for _, k := range p.AWSKeys {
 					credentials = append(credentials, k.SecretAccessKey)
 				}
+				if p.Kind == "bedrock" && len(p.AWSKeys) == 0 {
+					credentials = append(credentials, "the default chain of AWS")
+				}
 				for _, c := range credentials {
 					if users[c] == nil {
 						order = append(order, c)

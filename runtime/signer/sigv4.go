@@ -20,20 +20,26 @@ type AWSKey struct {
 
 // sigV4 signs with one of several access keys, used in turn.
 type sigV4 struct {
-	region, service string
-	keys            []awsKey
-	next            atomic.Uint32
+	scope
+	keys []awsKey
+	next atomic.Uint32
 }
+
+// scope is what a signature is good for, beside a day.
+type scope struct{ region, service string }
 
 type awsKey struct {
 	AWSKey
-	derived atomic.Pointer[derived]
+	derived derivation
 }
+
+// derivation keeps what was derived last.
+type derivation struct{ atomic.Pointer[derived] }
 
 // derived is the key that signatures of one day are made with. It stands for the version of the secret that it was
 // derived from: a secret that was read anew derives anew.
 type derived struct {
-	day     [8]byte
+	day     [len(amzDay)]byte
 	version uint64
 	key     []byte
 }
@@ -48,7 +54,7 @@ type derived struct {
 //
 // Source: "Create a signed AWS API request" of the IAM user guide.
 func SigV4(region, service string, keys []AWSKey) Signer {
-	s := &sigV4{region: region, service: service, keys: make([]awsKey, len(keys))}
+	s := &sigV4{scope: scope{region, service}, keys: make([]awsKey, len(keys))}
 	for i, k := range keys {
 		s.keys[i].AWSKey = k
 	}
@@ -71,12 +77,18 @@ func (s *sigV4) Sign(dst []byte, c *Call) ([]byte, string, bool) {
 	if k.SessionToken != nil {
 		token = k.SessionToken.Get()
 	}
+	version := k.Secret.Version() // before the text: a newer text with an older version is only derived once more
+	dst, secret := s.sign(dst, c, id, token, k.derived.key(s.scope, c.Now, version, k.Secret.Get))
+	return dst, secret, true
+}
+
+// sign appends the lines for a key and what was derived of its secret, and returns them with what in them is secret.
+func (s scope) sign(dst []byte, c *Call, id, token string, key []byte) ([]byte, string) {
+	if id == "" || key == nil {
+		return dst, ""
+	}
 	var stamp [len(amzTime)]byte
 	c.Now.UTC().AppendFormat(stamp[:0], amzTime)
-	key := k.derive(s, stamp[:len(amzDay)])
-	if id == "" || key == nil {
-		return dst, "", true
-	}
 
 	// What is hashed is written behind what is sent, and then taken away.
 	sent := len(dst)
@@ -111,13 +123,13 @@ func (s *sigV4) Sign(dst []byte, c *Call) ([]byte, string, bool) {
 	dst = append(s.appendScope(dst, stamp[:len(amzDay)]), ", SignedHeaders="...)
 	dst = append(appendSigned(dst, token), ", Signature="...)
 	dst = hex.AppendEncode(dst, sum[:])
-	return append(dst, '\r', '\n'), secret, true
+	return append(dst, '\r', '\n'), secret
 }
 
 // Await implements [Signer]: there is nothing to wait for.
 func (s *sigV4) Await(then func(error)) { go then(nil) }
 
-func (s *sigV4) appendScope(dst, day []byte) []byte {
+func (s scope) appendScope(dst, day []byte) []byte {
 	dst = append(append(append(dst, day...), '/'), s.region...)
 	return append(append(append(dst, '/'), s.service...), "/aws4_request"...)
 }
@@ -130,19 +142,19 @@ func appendSigned(dst []byte, token string) []byte {
 	return dst
 }
 
-// derive returns the key for a day, nil where there is no secret.
-func (k *awsKey) derive(s *sigV4, day []byte) []byte {
-	version := k.Secret.Version() // before the text: a newer text with an older version is only derived once more
-	if d := k.derived.Load(); d != nil && d.version == version && string(d.day[:]) == string(day) {
+// key returns the key for a day, nil where there is no secret.
+func (p *derivation) key(s scope, now time.Time, version uint64, secret func() string) []byte {
+	var day [len(amzDay)]byte
+	now.UTC().AppendFormat(day[:0], amzDay)
+	if d := p.Load(); d != nil && d.version == version && d.day == day {
 		return d.key
 	}
-	text := k.Secret.Get()
+	text := secret()
 	if text == "" {
 		return nil
 	}
-	d := &derived{version: version, key: deriveSigV4(text, string(day), s.region, s.service)}
-	copy(d.day[:], day)
-	k.derived.Store(d)
+	d := &derived{day: day, version: version, key: deriveSigV4(text, string(day[:]), s.region, s.service)}
+	p.Store(d)
 	return d.key
 }
 

@@ -2,7 +2,7 @@ package signer
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,22 +14,25 @@ const (
 	retryAfter   = 5 * time.Second // a renewal that failed
 )
 
-// Token is what an authorization server gives: a bearer token, and when it ends.
-type Token struct {
-	Value   string
+// Lease is what somebody gives for a while: a bearer token, or an access key of AWS, and when it ends.
+type Lease[T any] struct {
+	Value   T
 	Expires time.Time
 }
+
+// Token is what an authorization server gives.
+type Token = Lease[string]
 
 // Fetch gets a token. It may take its time; it obeys ctx. Its errors hold no secret.
 type Fetch func(ctx context.Context) (Token, error)
 
-// Tokens holds the tokens of the process. It outlives snapshots, so that a reload does not ask for tokens anew.
+// Tokens holds the tokens and temporary keys of the process. It outlives snapshots, so that a reload does not ask for tokens anew.
 type Tokens struct {
 	report func(id string, err error)
 	stands bool // ids stand for tokens
 
 	mu      sync.Mutex
-	sources map[string]*source
+	sources map[string]any // by id, a *source[T]
 }
 
 // NewTokens returns an empty holder. report is told when a token could not be fetched, and with nil when it could
@@ -38,7 +41,7 @@ func NewTokens(report func(id string, err error)) *Tokens {
 	if report == nil {
 		report = func(string, error) {}
 	}
-	return &Tokens{report: report, sources: map[string]*source{}}
+	return &Tokens{report: report, sources: map[string]any{}}
 }
 
 // NewRehearsal returns a holder that fetches nothing: the token of an id is the id in braces.
@@ -64,11 +67,16 @@ func (t *Tokens) Bearer(id string, fetch Fetch) Signer {
 	if t.stands {
 		return standIn(id)
 	}
+	return bearer{sourceOf(t, id, fetch)}
+}
+
+// sourceOf returns the source of an id, which from now on fetches so.
+func sourceOf[T any](t *Tokens, id string, fetch func(context.Context) (Lease[T], error)) *source[T] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := t.sources[id]
+	s, _ := t.sources[id].(*source[T])
 	if s == nil {
-		s = &source{report: func(err error) { t.report(id, err) }}
+		s = &source[T]{report: func(err error) { t.report(id, err) }}
 		t.sources[id] = s
 	}
 	s.mu.Lock()
@@ -77,39 +85,51 @@ func (t *Tokens) Bearer(id string, fetch Fetch) Signer {
 	return s
 }
 
-// held is a token with the moment from which it is to be renewed.
-type held struct {
-	Token
+// bearer signs with a token.
+type bearer struct{ *source[string] }
+
+// Sign implements [Signer]. No allocation while the token holds.
+func (b bearer) Sign(dst []byte, c *Call) ([]byte, string, bool) {
+	token, ok := b.get(c.Now)
+	if !ok {
+		return dst, "", false
+	}
+	return append(append(append(dst, "Authorization: Bearer "...), token...), '\r', '\n'), token, true
+}
+
+// held is a lease with the moment from which it is to be renewed.
+type held[T any] struct {
+	Lease[T]
 	renew time.Time
 }
 
-type source struct {
-	current atomic.Pointer[held]
+// source holds a lease and renews it in the background.
+type source[T any] struct {
+	current atomic.Pointer[held[T]]
 	report  func(error)
 
 	mu       sync.Mutex
-	fetch    Fetch
+	fetch    func(context.Context) (Lease[T], error)
 	fetching bool
 	failing  bool
 	notUntil time.Time // no renewal before
 	waiting  []func(error)
 }
 
-// Sign implements [Signer]. No allocation while the token holds.
-func (s *source) Sign(dst []byte, c *Call) ([]byte, string, bool) {
+// get returns what is held; ok is false where that is nothing, or has ended.
+func (s *source[T]) get(now time.Time) (value T, ok bool) {
 	h := s.current.Load()
-	if h == nil || !c.Now.Before(h.Expires) {
-		return dst, "", false
+	if h == nil || !now.Before(h.Expires) {
+		return value, false
 	}
-	if !c.Now.Before(h.renew) {
-		s.start(nil, c.Now)
+	if !now.Before(h.renew) {
+		s.start(nil, now)
 	}
-	dst = append(append(append(dst, "Authorization: Bearer "...), h.Value...), '\r', '\n')
-	return dst, h.Value, true
+	return h.Value, true
 }
 
-// Await implements [Signer]. A token that came in the meantime is enough.
-func (s *source) Await(then func(error)) {
+// Await implements [Signer]. A lease that came in the meantime is enough.
+func (s *source[T]) Await(then func(error)) {
 	if h := s.current.Load(); h != nil && time.Now().Before(h.Expires) {
 		go then(nil)
 		return
@@ -117,9 +137,9 @@ func (s *source) Await(then func(error)) {
 	s.start(then, time.Time{})
 }
 
-// start fetches a token unless that goes on already. A renewal (now is not zero) that has failed a moment ago is not
+// start fetches a lease unless that goes on already. A renewal (now is not zero) that has failed a moment ago is not
 // tried again at once.
-func (s *source) start(then func(error), now time.Time) {
+func (s *source[T]) start(then func(error), now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if then != nil {
@@ -132,18 +152,18 @@ func (s *source) start(then func(error), now time.Time) {
 	go s.run(s.fetch)
 }
 
-func (s *source) run(fetch Fetch) {
+func (s *source[T]) run(fetch func(context.Context) (Lease[T], error)) {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	t, err := guarded(ctx, fetch)
 	cancel()
 	now := time.Now()
 	if err == nil && !now.Before(t.Expires) {
-		err = fmt.Errorf("the token that was given has expired already")
+		err = errors.New("what was given has expired already")
 	}
 	s.mu.Lock()
 	if err == nil {
 		early := min(renewBefore, t.Expires.Sub(now)/3)
-		s.current.Store(&held{Token: t, renew: t.Expires.Add(-early)})
+		s.current.Store(&held[T]{Lease: t, renew: t.Expires.Add(-early)})
 	} else {
 		s.notUntil = now.Add(retryAfter)
 	}
@@ -161,10 +181,10 @@ func (s *source) run(fetch Fetch) {
 }
 
 // guarded makes an error of a panic: whoever waits must hear of it.
-func guarded(ctx context.Context, fetch Fetch) (t Token, err error) {
+func guarded[T any](ctx context.Context, fetch func(context.Context) (Lease[T], error)) (t Lease[T], err error) {
 	defer func() {
 		if recover() != nil {
-			err = fmt.Errorf("fetching a token failed for a reason of the gateway's own")
+			err = errors.New("fetching a token failed for a reason of the gateway's own")
 		}
 	}()
 	return fetch(ctx)

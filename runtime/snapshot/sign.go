@@ -37,6 +37,9 @@ func sign(p *artifact.Provider, d Deps) (signer.Signer, error) {
 		}
 		return signer.Turns(accounts), nil
 	case "bedrock":
+		if len(p.AWSKeys) == 0 {
+			return d.Tokens.AWSDefault(p.Region, "bedrock"), nil
+		}
 		aws := make([]signer.AWSKey, len(p.AWSKeys))
 		for i := range p.AWSKeys {
 			parts := [3]*secret.Value{}
