@@ -435,7 +435,7 @@ func readStream(t *testing.T, body io.Reader) (text string, done bool, failure s
 	for event := range strings.SplitSeq(string(b), "\n\n") {
 		data, ok := strings.CutPrefix(event, "data: ")
 		switch {
-		case event == "":
+		case event == "", strings.HasPrefix(event, ": "):
 			continue
 		case !ok:
 			t.Errorf("no event: %q", event)
@@ -479,6 +479,9 @@ func TestATranslatedStreamComesOutTheSameHoweverItIsCut(t *testing.T) {
 	}
 }
 
+// openOverloaded is how a server of OpenAI's dialect says within a stream that it is overloaded.
+const openOverloaded = `data: {"error":{"message":"Overloaded","type":"server_error","code":"overloaded"}}` + "\n\n"
+
 // A stream that breaks off: a translated one says so in the caller's dialect, one passed through is cut.
 func TestStreamsThatBreakOff(t *testing.T) {
 	head := "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -501,6 +504,13 @@ func TestStreamsThatBreakOff(t *testing.T) {
 		{"translated, an error first", "smart", chunked + chunk(claudeOverloaded) + "0\r\n\r\n", "", "", false, false, 503, "upstream_status"},
 		{"translated, all said but the connection reset", "smart", chunked + chunk(claudeStream+claudeEnd), "hällo", "", true, false, 200, nil},
 		{"passed through, cut after content", "fast", chunked + chunk("data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"A\"}}]}\n\n"), "A", "", false, true, 200, "upstream_protocol"},
+		{"passed through, an error first", "fast", chunked + chunk(openOverloaded) + chunk("data: [DONE]\n\n") + "0\r\n\r\n", "B", "", true, false, 200, nil},
+		{"passed through, an error first that has no end", "fast", chunked + chunk(openOverloaded), "B", "", true, false, 200, nil},
+		{"passed through, an error after a sign of life", "fast", chunked + chunk(": wait\n\n") + chunk(openOverloaded) + "0\r\n\r\n", "", "Overloaded", false, false, 200, "upstream_status"},
+		{"passed through, an error after content", "fast", chunked + chunk("data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"A\"}}]}\n\n"+openOverloaded) + "0\r\n\r\n", "A", "Overloaded", false, false, 200, "upstream_status"},
+		{"passed through, without an event", "fast", chunked + "0\r\n\r\n", "B", "", true, false, 200, nil},
+		{"passed through, cut in its first event", "fast", chunked + chunk("data: {\"id\":\"c\",\"choi"), "B", "", true, false, 200, nil},
+		{"passed through, ended in its first event", "fast", chunked + chunk("data: {\"id\":\"c\",\"choi") + "0\r\n\r\n", "B", "", true, false, 200, nil},
 		{"passed through, cut in its head", "fast", "HTTP/1.1 200 O", "B", "", true, false, 200, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

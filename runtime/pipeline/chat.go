@@ -28,8 +28,9 @@ import (
 //
 // A target that speaks the caller's dialect gets the caller's bytes with "model" replaced, and its answer goes back as
 // it comes, with usage read aside. Any other is translated through the neutral model, anew for each attempt. Another target is
-// tried only while the caller has got nothing: the head of a translated stream is held back until its first piece of
-// content, because providers report overload inside a stream that began with 200.
+// tried only while the caller has got nothing: because providers report overload inside a stream that began with 200, the
+// head of a translated stream is held back until its first piece of content, that of one which passes until its first
+// event.
 type chatFlow struct {
 	exchange
 	body    []byte // the request's, whole
@@ -78,6 +79,8 @@ type chatFlow struct {
 	out        []byte
 	received   int64 // bytes of a translated answer
 	hide       bool  // the usage chunk that gwc asked for is hidden from the caller
+	opening    bool  // a stream that passes has not come to the end of its first event; fields and out hold what came
+	length     int64 // of that stream's body
 	tap        dialect.Tap
 	enc        dialect.Encoder
 	dec        dialect.Decoder
@@ -525,7 +528,7 @@ func (f *chatFlow) began() {
 	f.status, f.retryAfter, f.errorType, f.early, f.late = 0, "", "", nil, nil
 	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
 	f.usage, f.pieces, f.rec.ServiceTier = dialect.Usage{}, 0, ""
-	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
+	f.mode, f.errBody, f.received, f.opening = answerError, f.errBody[:0], 0, false
 }
 
 // await comes back to send when the signer has what it needs. Where it has got nothing, the attempt has failed.
@@ -769,6 +772,10 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 			b = append(append(b, "\r\nContent-Encoding: "...), ce...)
 		}
 		b = append(b, '\r', '\n')
+		if f.opening = f.head.Stream && isEvents(h.Get(http1.ContentType)); f.opening {
+			f.fields, f.length, f.out = b, length, f.out[:0]
+			return
+		}
 		f.begun(b, length)
 		return
 	}
@@ -862,6 +869,10 @@ func (f *chatFlow) AnswerBody(b []byte) {
 			f.providerError(f.decodeError())
 		}
 	case answerPass:
+		if f.opening {
+			f.openWith(b)
+			return
+		}
 		if f.hide {
 			f.out = f.tap.Filter(f.out[:0], b)
 			b = f.out
@@ -893,6 +904,32 @@ func (f *chatFlow) AnswerBody(b []byte) {
 	}
 }
 
+// openWith takes the bytes with which a stream that passes begins. The caller gets them with its first event, unless that
+// is an error: then the attempt has failed, and the caller has got nothing of it.
+func (f *chatFlow) openWith(b []byte) {
+	if f.hide {
+		f.out = f.tap.Filter(f.out, b)
+	} else {
+		f.tap.Feed(b)
+		f.out = append(f.out, b...)
+	}
+	if seen := f.tap.Seen(); seen.Err != nil && seen.Pieces == 0 {
+		f.call.Cancel()
+		f.providerError(seen.Err)
+		return
+	}
+	if len(f.out) >= maxOpening || bytes.Contains(f.out, []byte("\n\n")) || bytes.Contains(f.out, []byte("\r\n\r\n")) || bytes.Contains(f.out, []byte("\r\r")) {
+		f.opened()
+	}
+}
+
+// opened begins the answer of a stream that passes, with what has come of it.
+func (f *chatFlow) opened() {
+	f.opening = false
+	f.begun(f.fields, f.length)
+	f.sendOut()
+}
+
 // sendOut gives what the encoder has written to the caller.
 func (f *chatFlow) sendOut() {
 	if f.headOut && len(f.out) > 0 {
@@ -920,10 +957,19 @@ func (f *chatFlow) AnswerEnd([]http1.Field) {
 	case answerError:
 		f.providerError(f.decodeError())
 	case answerPass:
+		if f.opening && !f.tap.Seen().Done {
+			f.failed(upstream.Protocol) // it ended before its first event did
+			return
+		} else if f.opening {
+			f.opened()
+		}
 		f.observe()
 		f.sendOut() // what the filter still held
 		class := ""
-		if f.head.Stream && !f.tap.Seen().Done {
+		switch seen := f.tap.Seen(); {
+		case seen.Err != nil:
+			class = "status"
+		case f.head.Stream && !seen.Done:
 			class, f.rec.Error = "protocol", "upstream_protocol" // it ended without its terminal event
 		}
 		f.end(class)

@@ -120,6 +120,11 @@ func (f *chatFlow) streams(contentType []byte) bool {
 	if f.speaks.op == chat {
 		return f.head.Stream
 	}
+	return isEvents(contentType)
+}
+
+// isEvents reports whether a content type is that of server-sent events.
+func isEvents(contentType []byte) bool {
 	return len(contentType) >= len(eventStream) && bytes.EqualFold(contentType[:len(eventStream)], eventStream)
 }
 

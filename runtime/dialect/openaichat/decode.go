@@ -2,7 +2,6 @@ package openaichat
 
 import (
 	"bytes"
-	"net/http"
 	"strconv"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
@@ -231,19 +230,7 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 		}
 	}
 	if len(failure) > 0 && (failure[0] == '{' || failure[0] == '"' && len(failure) > 2) {
-		e, _ := dialect.ReadError(data)
-		if e.Message == "" {
-			e.Message = "The provider broke its answer off with an error."
-		}
-		if e.Status = http.StatusBadGateway; e.Code != "" { // some servers give the status as the code
-			if n, err := strconv.Atoi(e.Code); err == nil && n >= 400 && n <= 599 {
-				e.Status = n
-			}
-		}
-		if e.Type == "" {
-			e.Type = "api_error"
-		}
-		d.FailWith(emit, &e)
+		d.FailWith(emit, streamError(data))
 		return
 	}
 	if !d.started && string(choices) == "[]" && len(d.Text(id)) == 0 && member == "delta" {

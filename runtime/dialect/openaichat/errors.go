@@ -1,6 +1,9 @@
 package openaichat
 
 import (
+	"net/http"
+	"strconv"
+
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 )
@@ -19,4 +22,28 @@ func DecodeError(a *dialect.ErrorAnswer) *dialect.Error { return openai.DecodeEr
 
 func invalid(param, code, message string) *dialect.Error {
 	return openai.Invalid(param, code, message)
+}
+
+// streamError reads an error that came with status 200. Its status is what it would have been as an answer of its own:
+// some servers give it as the code, and what is neither the caller's fault nor a matter of limits is the provider's.
+func streamError(data []byte) *dialect.Error {
+	e, _ := dialect.ReadError(data)
+	if e.Message == "" {
+		e.Message = "The provider broke its answer off with an error."
+	}
+	n, err := strconv.Atoi(e.Code)
+	switch {
+	case err == nil && n >= 400 && n <= 599:
+		e.Status = n
+	case e.Code == "rate_limit_exceeded" || e.Code == "insufficient_quota" || e.Type == "rate_limit_error":
+		e.Status = http.StatusTooManyRequests
+	case e.Type == "invalid_request_error":
+		e.Status = http.StatusBadRequest
+	default:
+		e.Status = http.StatusBadGateway
+	}
+	if e.Type == "" {
+		e.Type = "api_error"
+	}
+	return &e
 }

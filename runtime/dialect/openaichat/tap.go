@@ -200,7 +200,7 @@ func (t *Tap) event(data []byte) (usageOnly bool) {
 			c.Skip()
 		}
 	}
-	if usage && !choices {
+	if usage && !choices || t.Err != nil {
 		t.Pieces--
 	}
 	return usage && !choices && t.Err == nil
@@ -288,11 +288,7 @@ func (t *Tap) failure(raw, whole []byte) {
 	if len(raw) == 0 || raw[0] != '{' && raw[0] != '"' || string(raw) == `""` || t.Err != nil {
 		return
 	}
-	e, _ := dialect.ReadError(whole)
-	if e.Message == "" {
-		e.Message = "The provider broke its answer off with an error."
-	}
-	t.Err = &e
+	t.Err = streamError(whole)
 }
 
 // usage reads a usage object and reports whether it was one. The later one counts.
