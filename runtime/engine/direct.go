@@ -206,6 +206,7 @@ type serverConn struct {
 	isHead     bool
 	chunked    bool
 	noBody     bool
+	tunnel     bool // the connection is the exchange's: nothing is parsed any more
 }
 
 // Data implements [netio.Handler].
@@ -298,7 +299,7 @@ func (sc *serverConn) process(b []byte) {
 	default:
 		sc.part = append([]byte(nil), b...)
 	}
-	if sc.x != nil {
+	if sc.x != nil && !sc.tunnel {
 		sc.boundPipeline()
 	}
 	if sc.x != nil && !sc.bodyDone {
@@ -372,6 +373,10 @@ func (beginning) Gone(error)            {}
 
 // feed gives body bytes to the exchange. It returns how many bytes it took; -1 when the body is malformed.
 func (sc *serverConn) feed(b []byte) int {
+	if sc.tunnel {
+		sc.x.Body(b)
+		return len(b)
+	}
 	total := 0
 	for total < len(b) {
 		data, n, bad := sc.body.Next(b[total:])
@@ -473,7 +478,7 @@ func (sc *serverConn) Timeout() {
 	sc.mu.Lock()
 	defer sc.unlock()
 	switch {
-	case sc.gone || sc.closing || !sc.nc.Expired(): // the connection was faster: its timer has been set anew
+	case sc.gone || sc.closing || sc.tunnel || !sc.nc.Expired(): // the connection was faster: its timer has been set anew
 	case sc.x != nil && !sc.bodyDone && !sc.paused:
 		sc.d.obs.Refused(sc.name, "body timeout")
 		x := sc.x
@@ -585,6 +590,12 @@ func (sc *serverConn) Start(status int, fields []byte, length int64) {
 	out := sc.buffer()
 	o := http1.AppendStatusLine(*out, status)
 	o = append(o, fields...)
+	if length == Tunnel {
+		sc.keep, sc.tunnel, sc.bodyDone, sc.length = false, true, false, Unknown
+		sc.nc.SetTimeout(0)
+		*out = append(o, "Connection: Upgrade\r\n\r\n"...)
+		return
+	}
 	switch {
 	case length >= 0:
 		o = append(o, "Content-Length: "...)
@@ -628,7 +639,24 @@ func (sc *serverConn) Write(b []byte) {
 }
 
 // Flush implements [Client].
-func (sc *serverConn) Flush() { sc.flush() }
+func (sc *serverConn) Flush() {
+	sc.flush()
+	if sc.tunnel && !sc.processing && len(sc.part) > 0 {
+		sc.unhold()
+	}
+}
+
+// unhold delivers what a hasty client has sent behind its handshake. It was held as the next request of a pipeline.
+func (sc *serverConn) unhold() {
+	defer sc.contain()
+	b := sc.part
+	sc.part = nil
+	if sc.paused {
+		sc.paused = false
+		sc.nc.Resume()
+	}
+	sc.process(b)
+}
 
 // End implements [Client].
 func (sc *serverConn) End(trailers []http1.Field) {
@@ -637,6 +665,10 @@ func (sc *serverConn) End(trailers []http1.Field) {
 		*out = http1.AppendLastChunk(*out, trailers)
 	}
 	sc.x = nil
+	if sc.tunnel {
+		sc.close()
+		return
+	}
 	if !sc.noBody && !sc.chunked && sc.length > 0 {
 		sc.cut() // shorter than announced
 		return
@@ -702,7 +734,9 @@ func (sc *serverConn) PauseBody() {
 func (sc *serverConn) ResumeBody() {
 	if sc.paused {
 		sc.paused = false
-		sc.nc.SetTimeout(bodyTimeout)
+		if !sc.tunnel {
+			sc.nc.SetTimeout(bodyTimeout)
+		}
 		sc.nc.Resume()
 	}
 }

@@ -34,7 +34,7 @@ type Handler interface {
 // Exchange is the Handler's side of one request: it receives what comes from the client. After the Client's End or
 // Abort has been called, no event is sent any more. All calls are made with [Request.Mu] held.
 type Exchange interface {
-	// Body delivers a piece of the request's body. b is valid during the call.
+	// Body delivers a piece of the request's body, or of what comes through a [Tunnel]. b is valid during the call.
 	Body(b []byte)
 	// BodyEnd says that the body is complete. It comes once, for bodiless requests right after Begin. Trailer fields
 	// are valid during the call.
@@ -56,6 +56,11 @@ type Client interface {
 	// Start begins the final answer. fields are complete lines with CRLF, without connection management and framing,
 	// except that a bodiless answer (to HEAD, 304) may carry a Content-Length of its own. length is the body's length
 	// in bytes, Unknown, or NoBody.
+	//
+	// With the status 101 and the length Tunnel, for a request with [http1.Head.HasUpgrade], the connection becomes the
+	// exchange's: Body delivers what the client sends, without an end other than Gone; Write sends bytes as they are;
+	// End closes the connection when they are sent, and Abort at once. The engine sets no timeouts any more, except for
+	// a client that does not read.
 	Start(status int, fields []byte, length int64)
 	// Write sends body bytes; b is not kept.
 	Write(b []byte)
@@ -76,6 +81,7 @@ type Client interface {
 const (
 	Unknown int64 = -1 // chunked, or until the connection closes
 	NoBody  int64 = -2 // no body and no framing fields: 204, 304, answers to HEAD, requests without a body
+	Tunnel  int64 = -3 // of an answer 101: bytes both ways, in the protocol that the connection was upgraded to
 )
 
 // Request is a request head with what the connection knows.

@@ -204,7 +204,10 @@ func selfSigned(t *testing.T) *tls.Config {
 }
 
 // fronts runs a test against every engine and every way to reach it.
-func fronts(t *testing.T, test func(t *testing.T, f *front)) {
+func fronts(t *testing.T, test func(t *testing.T, f *front)) { frontsOf(t, nil, test) }
+
+// frontsOf is fronts with a Handler of the test's own.
+func frontsOf(t *testing.T, own func(*front) Handler, test func(t *testing.T, f *front)) {
 	for _, kind := range []struct {
 		name                string
 		std, tls, h2, async bool
@@ -219,8 +222,12 @@ func fronts(t *testing.T, test func(t *testing.T, f *front)) {
 		{name: "std-h2", std: true, tls: true, h2: true},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
-			h := &echo{gone: make(chan error, 1)}
-			f := &front{name: kind.name, tls: kind.tls, h2: kind.h2, h: h}
+			echo := &echo{gone: make(chan error, 1)}
+			f := &front{name: kind.name, tls: kind.tls, h2: kind.h2, h: echo}
+			var h Handler = echo
+			if own != nil {
+				h = own(f)
+			}
 			loop, err := netio.New(netio.Options{Async: kind.async, Logf: t.Logf})
 			if err != nil {
 				t.Fatal(err)

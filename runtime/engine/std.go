@@ -32,9 +32,11 @@ type Std struct {
 	mu    sync.Mutex
 	names map[net.Listener]string
 
-	open   atomic.Int64 // connections
-	active atomic.Int64 // exchanges
-	conns  sync.Map     // net.Conn → the name of its listener
+	open    atomic.Int64 // connections
+	active  atomic.Int64 // exchanges
+	conns   sync.Map     // net.Conn → the name of its listener
+	carried atomic.Int64 // tunnels, whose connections net/http has given away
+	tunnels sync.Map     // their net.Conn → nothing
 }
 
 type listenerKey struct{}
@@ -152,9 +154,17 @@ func (s *Std) Drain(deadline <-chan struct{}) (cut int) {
 		case <-ctx.Done():
 		}
 	}()
-	if s.srv.Shutdown(ctx) != nil {
+	late := s.srv.Shutdown(ctx) != nil
+	for s.carried.Load() > 0 && ctx.Err() == nil { // Shutdown knows nothing of them
+		time.Sleep(10 * time.Millisecond)
+	}
+	if late || s.carried.Load() > 0 {
 		cut = int(s.open.Load())
 		s.srv.Close()
+		s.tunnels.Range(func(conn, _ any) bool {
+			conn.(net.Conn).Close()
+			return true
+		})
 		// Close does not wait for the exchanges that it cut; their records must be written before the log closes.
 		for range 100 {
 			if s.active.Load() == 0 {
@@ -191,7 +201,8 @@ type stdClient struct {
 	paused   bool
 	bodyDone bool
 	noBody   bool
-	wrote    bool // the answer's head; for the handler's goroutine
+	wrote    bool     // the answer's head; for the handler's goroutine
+	tunnel   net.Conn // the connection, where it is the exchange's
 }
 
 type interim struct {
@@ -260,7 +271,7 @@ func (s *Std) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	aborted := c.aborted
 	c.mu.Unlock()
-	if aborted && !c.breakOff(r) {
+	if aborted && c.tunnel == nil && !c.breakOff(r) {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -438,6 +449,11 @@ func (c *stdClient) serve(r *http.Request, reading bool) {
 		trailers := c.trailers
 		partial := reading && !c.bodyDone
 		c.mu.Unlock()
+		if status != 0 && length == Tunnel {
+			c.carry(r, fields, out)
+			c.mu.Lock()
+			return
+		}
 		err := error(nil)
 		if !started && status != 0 {
 			started = true
@@ -538,6 +554,9 @@ func (c *stdClient) End(trailers []http1.Field) {
 func (c *stdClient) Abort() {
 	c.aborted = true
 	c.x = nil
+	if c.tunnel != nil {
+		c.tunnel.SetDeadline(time.Unix(1, 0)) // wakes a Write that waits
+	}
 	c.cond.Broadcast()
 }
 
@@ -585,7 +604,11 @@ func requestHead(r *http.Request) (*http1.Head, *http1.Error) {
 		}
 	}
 	h.Expect100 = strings.EqualFold(r.Header.Get("Expect"), "100-continue")
-	return h, h.MarkHopByHop()
+	bad := h.MarkHopByHop()
+	if r.ProtoMajor != 1 || r.ProtoMinor == 0 {
+		h.HasUpgrade = false
+	}
+	return h, bad
 }
 
 func fieldsOf(t http.Header) []http1.Field {

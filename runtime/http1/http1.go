@@ -28,8 +28,8 @@ type Field struct {
 	Name, Value []byte
 	ID          ID
 	// Hop: the field ends at this hop and must not be forwarded. It is one of the fixed set (RFC 9110 §7.6.1: Connection,
-	// Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization),
-	// or Connection lists it, or its name imitates a known one with "_" for "-".
+	// Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade, Proxy-Authenticate, Proxy-Authorization, and
+	// those of the WebSocket handshake), or Connection lists it, or its name imitates a known one with "_" for "-".
 	Hop bool
 }
 

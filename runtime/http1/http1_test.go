@@ -75,6 +75,8 @@ func TestFieldsAreIdentified(t *testing.T) {
 		"Forwarded": http1.Forwarded, "Via": http1.Via, "Date": http1.Date, "Server": http1.Server, "Retry-After": http1.RetryAfter,
 		"X-Request-Id": http1.XRequestID, "Location": http1.Location, "Set-Cookie": http1.SetCookie, "Cookie": http1.Cookie, "Range": http1.Range,
 		"x-gwc-app": http1.XGwc, "X-GWC-" + strings.Repeat("a", 90): http1.XGwc, "traceparent": http1.Traceparent,
+		"Sec-WebSocket-Key": http1.SecWebSocketKey, "Sec-WebSocket-Accept": http1.SecWebSocketAccept, "Sec-WebSocket-Version": http1.SecWebSocketVersion,
+		"sec-websocket-protocol": http1.SecWebSocketProtocol, "SEC-WEBSOCKET-EXTENSIONS": http1.SecWebSocketExtensions,
 		"Accept-Language": http1.Other, "X-Gw": http1.Other, "Content_Length": http1.Other, "x_api_key": http1.Other, "Hos": http1.Other, "Hostt": http1.Other,
 		strings.Repeat("a", 64): http1.Other,
 	} {

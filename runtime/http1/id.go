@@ -75,6 +75,16 @@ const (
 	XGwc
 	// Traceparent is the traceparent field of W3C Trace Context.
 	Traceparent
+	// SecWebSocketKey is the Sec-WebSocket-Key field (RFC 6455 §11.3.1).
+	SecWebSocketKey
+	// SecWebSocketAccept is the Sec-WebSocket-Accept field (RFC 6455 §11.3.3).
+	SecWebSocketAccept
+	// SecWebSocketVersion is the Sec-WebSocket-Version field (RFC 6455 §11.3.5).
+	SecWebSocketVersion
+	// SecWebSocketProtocol is the Sec-WebSocket-Protocol field (RFC 6455 §11.3.4).
+	SecWebSocketProtocol
+	// SecWebSocketExtensions is the Sec-WebSocket-Extensions field (RFC 6455 §11.3.2).
+	SecWebSocketExtensions
 
 	idEnd
 )
@@ -83,12 +93,14 @@ const (
 var _ [64 - idEnd]struct{}
 
 // longestName is the length of the longest name that lookup knows.
-const longestName = len("proxy-authorization")
+const longestName = len("sec-websocket-extensions")
 
 // hop holds the fields that end at this hop whether or not Connection lists them: RFC 9110 §7.6.1, plus Trailer (the
-// trailers that gwc forwards are its own choice) and the proxy credentials, which are for gwc if for anybody.
+// trailers that gwc forwards are its own choice), the proxy credentials, which are for gwc if for anybody, and those of
+// the WebSocket handshake, which is made anew with each side.
 const hop uint64 = 1<<Connection | 1<<KeepAlive | 1<<ProxyConnection | 1<<TE | 1<<Trailer | 1<<TransferEncoding |
-	1<<Upgrade | 1<<ProxyAuthenticate | 1<<ProxyAuthorization
+	1<<Upgrade | 1<<ProxyAuthenticate | 1<<ProxyAuthorization |
+	1<<SecWebSocketKey | 1<<SecWebSocketAccept | 1<<SecWebSocketVersion | 1<<SecWebSocketProtocol | 1<<SecWebSocketExtensions
 
 // lookup names a field by its name in lower case. A name with "_" is never known: see imitates.
 func lookup(low []byte) ID {
@@ -161,6 +173,16 @@ func lookup(low []byte) ID {
 		return ProxyAuthenticate
 	case "proxy-authorization":
 		return ProxyAuthorization
+	case "sec-websocket-key":
+		return SecWebSocketKey
+	case "sec-websocket-accept":
+		return SecWebSocketAccept
+	case "sec-websocket-version":
+		return SecWebSocketVersion
+	case "sec-websocket-protocol":
+		return SecWebSocketProtocol
+	case "sec-websocket-extensions":
+		return SecWebSocketExtensions
 	}
 	if len(low) >= 6 && string(low[:6]) == "x-gwc-" {
 		return XGwc

@@ -58,6 +58,8 @@ type plainConn struct {
 	wrote   bool // a byte of it was given to the socket
 	chunked bool
 	started bool // an answer byte has come
+	upgrade bool // another protocol was asked for
+	tunnel  bool // and is spoken now: nothing is parsed any more
 }
 
 // dialing carries a Call while its connection is being made: what is written waits.
@@ -99,9 +101,11 @@ func (p *Pool) put(u *plainConn) bool {
 }
 
 func startPlain(p *Pool, c *Call, q *Request, t Timeouts) {
-	for u := p.take(); u != nil; u = p.take() {
-		if u.bind(c, q, t) {
-			return
+	if q.Upgrade == "" { // a tunnel lasts: that its connection is an old one would be found out too late, to save little
+		for u := p.take(); u != nil; u = p.take() {
+			if u.bind(c, q, t) {
+				return
+			}
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -163,7 +167,7 @@ func (d *dialing) dial(ctx context.Context) {
 		u.pause()
 	}
 	u.write(d.body)
-	if d.ended {
+	if d.ended || u.upgrade {
 		u.endRaw(d.trail)
 	} else {
 		u.flush()
@@ -200,6 +204,7 @@ func (d *dialing) end(trailers []http1.Field) {
 }
 func (d *dialing) flush()      {}
 func (d *dialing) cancel()     { d.stop() }
+func (d *dialing) close()      { d.stop() }
 func (d *dialing) queued() int { return len(d.body) }
 func (d *dialing) pause()      { d.paused = true }
 func (d *dialing) resume()     { d.paused = false }
@@ -212,6 +217,7 @@ func (u *plainConn) bind(c *Call, q *Request, t Timeouts) bool {
 	u.method = q.Method
 	u.inBody, u.sent, u.started, u.wrote = false, false, false, false
 	u.chunked = q.Length == Chunked
+	u.upgrade = q.Upgrade != ""
 	out := u.buffer()
 	o := append(*out, q.Method...)
 	o = append(o, ' ')
@@ -227,6 +233,8 @@ func (u *plainConn) bind(c *Call, q *Request, t Timeouts) bool {
 		o = append(o, '\r', '\n')
 	case u.chunked:
 		o = append(o, "Transfer-Encoding: chunked\r\n"...)
+	case u.upgrade:
+		o = append(append(append(o, "Connection: Upgrade\r\nUpgrade: "...), q.Upgrade...), '\r', '\n')
 	}
 	*out = append(o, '\r', '\n')
 	u.call.Store(c)
@@ -314,6 +322,13 @@ func (u *plainConn) cancel() {
 	u.nc.Abort()
 }
 
+// close ends a tunnel.
+func (u *plainConn) close() {
+	u.flush()
+	u.call.Store(nil)
+	u.nc.Close()
+}
+
 func (u *plainConn) queued() int { return u.nc.Queued() }
 func (u *plainConn) pause()      { u.nc.SetTimeout(0); u.nc.Pause() }
 func (u *plainConn) resume()     { u.arm(u.t.Idle); u.nc.Resume() }
@@ -374,7 +389,15 @@ func (u *plainConn) feed(c *Call, b []byte) bool {
 		rest := b[n:]
 		if u.head.Status < 200 {
 			if u.head.Status == 101 {
-				return u.broken(c, &Failure{Class: Protocol, Err: errors.New("101 without an Upgrade")})
+				if !u.upgrade {
+					return u.broken(c, &Failure{Class: Protocol, Err: errors.New("101 without an Upgrade")})
+				}
+				u.inBody, u.tunnel, u.t = true, true, Timeouts{}
+				u.nc.SetTimeout(0)
+				c.r.AnswerHead(&u.head, -1)
+				u.head, u.part = http1.Head{}, nil // a tunnel lasts: it keeps nothing of its handshake
+				b = rest
+				break
 			}
 			if u.head.Status != 100 {
 				c.r.Interim(&u.head)
@@ -401,6 +424,12 @@ func (u *plainConn) feed(c *Call, b []byte) bool {
 		if c.r == nil {
 			return false
 		}
+	}
+	if u.tunnel {
+		if len(b) > 0 && c.r != nil {
+			c.r.AnswerBody(b)
+		}
+		return c.r != nil
 	}
 	for !u.body.Done() {
 		data, n, bad := u.body.Next(b)
@@ -484,7 +513,7 @@ func (u *plainConn) Timeout() {
 	}
 	c.mu.Lock()
 	defer u.unlock(c)
-	if c.r == nil || u.call.Load() != c || !u.nc.Expired() {
+	if c.r == nil || u.call.Load() != c || u.tunnel || !u.nc.Expired() {
 		return
 	}
 	if d := u.t.Deadline; !u.sent && (d.IsZero() || u.p.reg.clock.Now().Before(d)) {
@@ -515,7 +544,7 @@ func (u *plainConn) Closed(err error) {
 		putBuffer(u.out)
 		u.out = nil
 	}
-	if u.inBody && u.body.UntilClose() && (err == nil || errors.Is(err, io.EOF)) {
+	if (u.tunnel || u.inBody && u.body.UntilClose()) && (err == nil || errors.Is(err, io.EOF)) {
 		r := c.r
 		c.r = nil
 		r.AnswerEnd(nil)

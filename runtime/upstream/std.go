@@ -57,6 +57,12 @@ type stdCall struct {
 
 	connected bool // the transport has a connection
 	sent      bool // the request is complete
+
+	// Of a tunnel.
+	tunnel io.Closer // the connection
+	out    []byte    // what waits for the server
+	flying int       // bytes that are being written
+	ended  bool      // close was called
 }
 
 var (
@@ -92,7 +98,11 @@ func startStd(p *Pool, c *Call, q *Request, t Timeouts) {
 	default:
 		s.sent = true
 	}
-	go s.run(req)
+	if q.Upgrade != "" { // net/http keeps to HTTP/1.1 then
+		req.Header["Connection"] = []string{"Upgrade"}
+		req.Header["Upgrade"] = []string{q.Upgrade}
+	}
+	go s.run(req, q.Upgrade != "")
 }
 
 func parseFields(b []byte) http.Header {
@@ -108,7 +118,7 @@ func parseFields(b []byte) http.Header {
 	return h
 }
 
-func (s *stdCall) run(req *http.Request) {
+func (s *stdCall) run(req *http.Request, upgrade bool) {
 	defer s.stop(errCancel)
 	defer s.wait.Stop()
 	resp, err := s.p.rt.RoundTrip(req)
@@ -122,6 +132,14 @@ func (s *stdCall) run(req *http.Request) {
 	defer s.p.unlock(s.c, func() { s.stop(errCancel) })
 	s.p.connected(true)
 	if s.c.r == nil {
+		return
+	}
+	if conn, ok := resp.Body.(io.ReadWriteCloser); resp.StatusCode == http.StatusSwitchingProtocols {
+		if !ok || !upgrade {
+			s.c.fail(&Failure{Class: Protocol, Err: errors.New("101 without an Upgrade")})
+			return
+		}
+		s.carry(h, conn)
 		return
 	}
 	s.c.r.AnswerHead(h, resp.ContentLength)
@@ -248,6 +266,14 @@ func (s *stdCall) drained() {
 }
 
 func (s *stdCall) write(b []byte) {
+	if s.tunnel != nil {
+		s.out = append(s.out, b...)
+		if s.queued() > 16*maxBodyQueue {
+			s.tunnel.Close()
+			s.c.fail(&Failure{Class: Overflow})
+		}
+		return
+	}
 	if s.body == nil {
 		return
 	}
@@ -265,21 +291,38 @@ func (s *stdCall) end([]http1.Field) {
 	}
 }
 
-func (s *stdCall) flush() {}
+func (s *stdCall) flush() {
+	if len(s.out) > 0 {
+		s.cond.Broadcast()
+	}
+}
 
 func (s *stdCall) cancel() {
 	s.stop(errCancel)
 	if s.body != nil {
 		s.body.finish(errCancel)
 	}
+	if s.tunnel != nil {
+		s.tunnel.Close()
+	}
 	s.cond.Broadcast()
 }
 
 func (s *stdCall) queued() int {
 	if s.body == nil {
-		return 0
+		return len(s.out) + s.flying
 	}
 	return s.body.len()
+}
+
+// close ends a tunnel: what waits is still sent.
+func (s *stdCall) close() {
+	if s.tunnel == nil {
+		s.cancel()
+		return
+	}
+	s.ended = true
+	s.cond.Broadcast()
 }
 
 func (s *stdCall) pause()  { s.paused = true }

@@ -41,6 +41,10 @@ type Request struct {
 	Host   string
 	Fields []byte
 	Length int64
+	// Upgrade is the protocol that the connection shall change to: "websocket". It needs NoBody. Where the server
+	// answers 101, the call is a tunnel from then on: what is written goes out as it is, and AnswerBody delivers what
+	// comes, until either side closes. No timeouts hold any more. Any other answer is one as usual.
+	Upgrade string
 }
 
 // Timeouts of one call; zero means none. Deadline is absolute.
@@ -103,7 +107,8 @@ func (f *Failure) Error() string {
 type Receiver interface {
 	// Interim delivers a 1xx head other than 100 and 101.
 	Interim(h *http1.Head)
-	// AnswerHead delivers the final answer's head. length is the body's: a number of bytes, or -1 for not known.
+	// AnswerHead delivers the final answer's head. length is the body's: a number of bytes, or -1 for not known. It is
+	// never 101 but for a Request with Upgrade.
 	AnswerHead(h *http1.Head, length int64)
 	// AnswerBody delivers a piece of the answer's body.
 	AnswerBody(b []byte)
@@ -123,6 +128,7 @@ type carrier interface {
 	end(trailers []http1.Field)
 	flush()
 	cancel()
+	close()
 	queued() int
 	pause()
 	resume()
@@ -165,6 +171,17 @@ func (c *Call) Cancel() {
 		}
 		c.r = nil
 		c.t.cancel()
+	}
+}
+
+// Close ends a call that is a tunnel: what was written is still sent, then the connection is closed. No event follows.
+func (c *Call) Close() {
+	if c.r != nil {
+		if s, ok := c.r.(*staged); ok {
+			s.line.Over()
+		}
+		c.r = nil
+		c.t.close()
 	}
 }
 
