@@ -19,7 +19,10 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect/cohere"
 	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/ollama"
+	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaicompletions"
+	"github.com/gwc-dev/gwc/runtime/dialect/openairesponses"
 	"github.com/gwc-dev/gwc/runtime/dialect/recorded"
 )
 
@@ -41,6 +44,9 @@ var provided = []struct {
 	{recorded.Converse, func() dialect.Decoder { return new(bedrock.Decoder) }, nil, bedrock.DecodeError, readConverse},
 	{recorded.Cohere, func() dialect.Decoder { return new(cohere.Decoder) }, nil, cohere.DecodeError, readCohere},
 	{recorded.Ollama, func() dialect.Decoder { return new(ollama.Decoder) }, nil, ollama.DecodeError, readOllama},
+	{recorded.Responses, func() dialect.Decoder { return new(openairesponses.Decoder) }, func() dialect.Tap { return new(openairesponses.Tap) }, openai.DecodeError, func(t testing.TB, i *interaction) answer {
+		return responseOracle(t, i)
+	}},
 }
 
 // callers are the dialects in which callers are answered, in each form: our encoder, and an oracle that reads what came
@@ -58,6 +64,101 @@ var callers = []struct {
 	{"gemini, whole", inGemini(0), geminiUsage},
 	{"gemini, streamed", inGemini(1), geminiUsage},
 	{"gemini, as an array", inGemini(2), geminiUsage},
+	{"openai-responses, streamed", inResponses(true), responsesUsage},
+	{"openai-responses, whole", inResponses(false), responsesUsage},
+	{"openai-completions, streamed", asCompletion(true), textAlone},
+	{"openai-completions, whole", asCompletion(false), textAlone},
+}
+
+// responsesUsage has no place for audio, and none for how long what was written to caches stays there. Further choices
+// have none either.
+func responsesUsage(a *answer) {
+	textOnly(a)
+	a.Usage.CacheWrite1h, a.Others = 0, nil
+}
+
+// textAlone is what is left of an answer in a dialect of text: its totals, and no word for calls.
+func textAlone(a *answer) {
+	a.Usage = dialect.Usage{Input: a.Usage.Input, Output: a.Usage.Output, Known: a.Usage.Known}
+	a.Reasoning, a.Blocks, a.Tools, a.Others = "", nil, nil, nil
+	if a.Stop == "tool_calls" || a.Stop == "function_call" {
+		a.Stop = "stop"
+	}
+}
+
+func inResponses(stream bool) func(testing.TB, []dialect.Event) answer {
+	return func(t testing.TB, evs []dialect.Event) answer {
+		got, failure := asResponse(t, evs, stream)
+		if failure != "" {
+			t.Fatal(failure)
+		}
+		return got
+	}
+}
+
+// asCompletion reads what comes out as a strict client of the legacy API does, whose objects have text where those of
+// chat have messages.
+func asCompletion(stream bool) func(testing.TB, []dialect.Event) answer {
+	return func(t testing.TB, evs []dialect.Event) (a answer) {
+		raw := encoded(t, new(openaicompletions.Encoder), stream, evs)
+		docs := []string{string(raw)}
+		if stream {
+			docs = strings.Split(strings.TrimSuffix(string(raw), "\n\n"), "\n\n")
+		}
+		for n, doc := range docs {
+			if stream {
+				data, ok := strings.CutPrefix(doc, "data: ")
+				if !ok || strings.Contains(data, "\n") {
+					t.Fatalf("not one data line: %q", doc)
+				}
+				if doc = data; data == "[DONE]" {
+					if a.Terminals++; n != len(docs)-1 {
+						t.Fatalf("%q behind the terminal event", docs[n+1])
+					}
+					continue
+				}
+			}
+			var c struct {
+				ID, Object, Model string
+				Created           int64
+				Choices           []struct {
+					Text   *string
+					Index  int
+					Finish *string `json:"finish_reason"`
+				}
+				Usage *chatUsage
+			}
+			if err := json.Unmarshal([]byte(doc), &c); err != nil {
+				t.Fatalf("%v in %s", err, doc)
+			}
+			if c.ID == "" || c.Object != "text_completion" || c.Created == 0 {
+				t.Fatalf("incomplete head: %s", doc)
+			}
+			a.Model = c.Model
+			for _, ch := range c.Choices {
+				if ch.Text == nil || ch.Index != 0 {
+					t.Fatalf("a choice without a text: %s", doc)
+				}
+				a.Text += *ch.Text
+				if ch.Finish != nil {
+					if a.Stop != "" {
+						t.Fatal("two finish reasons")
+					}
+					a.Stop = *ch.Finish
+				}
+			}
+			if u := c.Usage; u != nil {
+				if u.Total != u.Prompt+u.Completion {
+					t.Errorf("total_tokens %d is not %d + %d", u.Total, u.Prompt, u.Completion)
+				}
+				a.Usage = dialect.Usage{Input: u.Prompt, Output: u.Completion, Known: true}
+			}
+		}
+		if !stream {
+			a.Terminals = 1
+		}
+		return a
+	}
 }
 
 // textOnly is the usage of a dialect that has no audio.
@@ -225,7 +326,7 @@ func TestRecordedAnswersComeOutInEveryDialect(t *testing.T) {
 						t.Errorf("status %d is read as %+v: %s", x.Status, e, x.Answer)
 						return
 					}
-					for by, append := range map[string]func([]byte, *dialect.Error) []byte{"openai-chat": openaichat.AppendError, "anthropic-messages": anthropic.AppendError, "gemini": gemini.AppendError} {
+					for by, append := range map[string]func([]byte, *dialect.Error) []byte{"openai-chat": openaichat.AppendError, "anthropic-messages": anthropic.AppendError, "gemini": gemini.AppendError, "openai-responses and openai-completions": openai.AppendError} {
 						if body := append(nil, e); !json.Valid(body) {
 							t.Errorf("in %s: %s", by, body)
 						}
@@ -280,6 +381,8 @@ func TestRecordedAnswersComeOutInEveryDialect(t *testing.T) {
 // madeToFail tells why a fixture that somebody made by hand is no answer.
 func madeToFail(x *recorded.Exchange) string {
 	switch {
+	case x.Dialect == recorded.Responses && strings.Count(x.Answer, `"type":"response.created"`) > 1:
+		return "several answers in one file"
 	case x.Corpus != "vercel-ai":
 		return ""
 	case strings.Contains(x.Answer, "willContinue"):
@@ -314,12 +417,50 @@ func same(t testing.TB, by string, want, got answer, place func(*answer)) {
 	if !want.Usage.Known {
 		want.Usage, got.Usage = dialect.Usage{}, dialect.Usage{}
 	}
+	got.Blocks, want.Blocks = opened(t, got.Blocks), opened(t, want.Blocks)
 	if len(want.Blocks) == 0 || strings.HasPrefix(by, "gemini") && len(want.Blocks) == len(got.Blocks) { // sealed there
 		want.Blocks, got.Blocks = nil, nil
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s: mismatch (-want +got):\n%s", by, diff)
 	}
+}
+
+// opened gives blocks of thinking with the signatures that their makers know: the gateway's seals are taken off, and items of
+// Responses are read as a caller of Responses sends them back.
+func opened(t testing.TB, blocks []thinking) (back []thinking) {
+	t.Helper()
+	for _, b := range blocks {
+		if b.Type != "thinking" || b.Data == "" {
+			_, b.Signature = dialect.Unseal(dialect.SignerUnknown, b.Signature)
+			_, b.Data = dialect.Unseal(dialect.SignerUnknown, b.Data)
+			back = append(back, b)
+			continue
+		}
+		item := map[string]any{"type": "reasoning", "id": b.Data, "summary": []any{}, "encrypted_content": b.Signature}
+		if b.Thinking != "" {
+			item["summary"] = []any{map[string]any{"type": "summary_text", "text": b.Thinking}}
+		}
+		raw, err := json.Marshal(map[string]any{"model": "m", "input": []any{map[string]any{"role": "user", "content": "x"}, item}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, derr := openairesponses.DecodeRequest(raw)
+		if derr != nil {
+			t.Fatalf("an item of thinking does not come back: %s", derr.Message)
+		}
+		for _, m := range r.Messages {
+			for _, p := range m.Parts {
+				switch p.Kind {
+				case dialect.Thinking:
+					back = append(back, thinking{"thinking", p.Text, p.Signature, ""})
+				case dialect.RedactedThinking:
+					back = append(back, thinking{"redacted_thinking", "", "", p.Data})
+				}
+			}
+		}
+	}
+	return back
 }
 
 type cell struct{ pass, all int }
