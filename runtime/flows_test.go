@@ -499,7 +499,7 @@ func TestStreamsThatBreakOff(t *testing.T) {
 	}{
 		{"translated, cut after content", "smart", chunked + chunk(claudeStream), "hällo", "ended before", false, false, 200, "upstream_protocol"},
 		{"translated, a malformed chunk after content", "smart", chunked + chunk(claudeStream) + "zz\r\n", "hällo", "ended before", false, false, 200, "upstream_protocol"},
-		{"translated, ends without its end", "smart", chunked + chunk(claudeStream) + "0\r\n\r\n", "hällo", "ended before", false, false, 200, "upstream_status"},
+		{"translated, ends without its end", "smart", chunked + chunk(claudeStream) + "0\r\n\r\n", "hällo", "ended before", false, false, 200, "upstream_protocol"},
 		{"translated, an error after content", "smart", chunked + chunk(claudeStream+claudeOverloaded), "hällo", "Overloaded", false, false, 200, "upstream_status"},
 		{"translated, an error first", "smart", chunked + chunk(claudeOverloaded) + "0\r\n\r\n", "", "", false, false, 503, "upstream_status"},
 		{"translated, all said but the connection reset", "smart", chunked + chunk(claudeStream+claudeEnd), "hällo", "", true, false, 200, nil},

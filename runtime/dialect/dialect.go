@@ -355,3 +355,10 @@ type Error struct {
 
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
+
+// codeUnusable is the code of errors that the gateway makes of answers that cannot be used.
+const codeUnusable = "upstream_protocol"
+
+// Unusable reports whether e is the gateway's own verdict: the provider's answer is not what it should be. Other errors
+// are what the provider said.
+func (e *Error) Unusable() bool { return e.Code == codeUnusable }

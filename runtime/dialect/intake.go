@@ -8,6 +8,9 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect/sse"
 )
 
+// maxErrorBody bounds an answer that is looked through for an error, in bytes.
+const maxErrorBody = 64 << 10
+
 // MaxBody bounds an answer that is not streamed, in bytes.
 const MaxBody = 64 << 20
 
@@ -83,8 +86,23 @@ func (in *Intake) End(emit func(*Event)) {
 }
 
 // Fail ends the answer with an error of the gateway's own: the provider's answer is not what it should be.
+//
+// Where a whole answer is an error after all, which came with status 200, it is told as what it is.
 func (in *Intake) Fail(emit func(*Event), message string) {
-	in.FailWith(emit, &Error{Status: http.StatusBadGateway, Type: "api_error", Message: message})
+	if !in.Stream && len(in.Body) > 0 && len(in.Body) <= maxErrorBody {
+		if e, ok := ReadError(in.Body); ok {
+			e.Status = http.StatusBadGateway
+			if n, err := strconv.Atoi(e.Code); err == nil && 400 <= n && n <= 599 {
+				e.Status = n
+			}
+			if e.Type == "" {
+				e.Type = "api_error"
+			}
+			in.FailWith(emit, &e)
+			return
+		}
+	}
+	in.FailWith(emit, &Error{Status: http.StatusBadGateway, Type: "api_error", Code: codeUnusable, Message: message})
 }
 
 // FailWith ends the answer with an error.

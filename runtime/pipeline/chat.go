@@ -44,6 +44,7 @@ type chatFlow struct {
 	model            *snapshot.Model
 	neutral          *dialect.Request // decoded once, when a target needs it
 	asked
+	passing
 
 	target  *snapshot.Target
 	kind    *kind   // of the target's provider
@@ -79,8 +80,6 @@ type chatFlow struct {
 	out        []byte
 	received   int64 // bytes of a translated answer
 	hide       bool  // the usage chunk that gwc asked for is hidden from the caller
-	opening    bool  // a stream that passes has not come to the end of its first event; fields and out hold what came
-	length     int64 // of that stream's body
 	tap        dialect.Tap
 	enc        dialect.Encoder
 	dec        dialect.Decoder
@@ -116,6 +115,8 @@ var (
 	headerBeta    = []byte("anthropic-beta")
 	// headerErrorType is where AWS says what an error is.
 	headerErrorType = []byte("x-amzn-errortype")
+	// headerRetryMS is where OpenAI and Azure say it, in milliseconds.
+	headerRetryMS = []byte("retry-after-ms")
 )
 
 type answerMode uint8
@@ -528,7 +529,8 @@ func (f *chatFlow) began() {
 	f.status, f.retryAfter, f.errorType, f.early, f.late = 0, "", "", nil, nil
 	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
 	f.usage, f.pieces, f.rec.ServiceTier = dialect.Usage{}, 0, ""
-	f.mode, f.errBody, f.received, f.opening = answerError, f.errBody[:0], 0, false
+	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
+	f.passing = passing{kept: f.kept[:0]}
 }
 
 // await comes back to send when the signer has what it needs. Where it has got nothing, the attempt has failed.
@@ -745,40 +747,24 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 	if h.Status < 200 || h.Status > 299 {
 		f.mode = answerError
 		for i := range h.Fields {
-			if bytes.EqualFold(h.Fields[i].Name, headerErrorType) {
-				f.errorType = string(h.Fields[i].Value)
+			switch field := &h.Fields[i]; {
+			case bytes.EqualFold(field.Name, headerErrorType):
+				f.errorType = string(field.Value)
+			case f.retryAfter == "" && bytes.EqualFold(field.Name, headerRetryMS):
+				f.retryAfter = secondsOf(field.Value)
 			}
 		}
 		return
 	}
-	if f.serves.id == f.speaks.id {
-		f.mode = answerPass
-		own := &f.coders[f.serves.id]
-		if own.tap == nil {
-			own.tap = f.speaks.tap()
-		}
-		f.tap = own.tap
-		f.tap.Reset(f.streams(h.Get(http1.ContentType)))
-		if f.hide {
-			length = engine.Unknown
-		}
-		b := append(f.fields[:0], "Content-Type: "...)
-		if ct := h.Get(http1.ContentType); len(ct) > 0 {
-			b = append(b, ct...)
-		} else {
-			b = append(b, "application/json"...)
-		}
-		if ce := h.Get(http1.ContentEncoding); len(ce) > 0 {
-			b = append(append(b, "\r\nContent-Encoding: "...), ce...)
-		}
-		b = append(b, '\r', '\n')
-		if f.opening = f.head.Stream && isEvents(h.Get(http1.ContentType)); f.opening {
-			f.fields, f.length, f.out = b, length, f.out[:0]
-			return
-		}
-		f.begun(b, length)
+	if why := f.unfit(h); why != "" {
+		f.unusable(why)
 		return
 	}
+	if f.serves.id == f.speaks.id {
+		f.pass(h, length)
+		return
+	}
+	f.sniff = f.head.Stream && f.serves.streams == "text/event-stream"
 	f.mode = answerTranslate
 	enc, dec := &f.coders[f.speaks.id].enc, &f.coders[f.serves.id].dec
 	if *enc == nil {
@@ -861,26 +847,34 @@ func (f *chatFlow) event(ev *dialect.Event) {
 
 // AnswerBody implements [upstream.Receiver].
 func (f *chatFlow) AnswerBody(b []byte) {
+	if f.sniff && f.mode != answerError && f.foreign(b) {
+		f.mistaken()
+	}
 	switch f.mode {
 	case answerError:
 		f.errBody = append(f.errBody, b[:min(len(b), maxError-len(f.errBody))]...)
 		if len(f.errBody) == maxError {
 			f.call.Cancel() // nobody wants to hear more of it
-			f.providerError(f.decodeError())
+			f.errorEnd()
 		}
 	case answerPass:
-		if f.opening {
-			f.openWith(b)
-			return
-		}
 		if f.hide {
 			f.out = f.tap.Filter(f.out[:0], b)
 			b = f.out
 		} else {
 			f.tap.Feed(b)
 		}
+		if f.keeping {
+			f.keep(b)
+			return
+		}
 		f.rec.BytesOut += int64(len(b))
 		f.c.Write(b)
+		if f.object && f.rec.BytesOut > maxPassed {
+			f.call.Cancel()
+			f.rec.Error = "upstream_protocol"
+			f.cut("protocol")
+		}
 	case answerTranslate:
 		if f.received += int64(len(b)); f.received > maxAnswer && !f.head.Stream && f.speaks.op != embed {
 			f.call.Cancel()
@@ -904,32 +898,6 @@ func (f *chatFlow) AnswerBody(b []byte) {
 	}
 }
 
-// openWith takes the bytes with which a stream that passes begins. The caller gets them with its first event, unless that
-// is an error: then the attempt has failed, and the caller has got nothing of it.
-func (f *chatFlow) openWith(b []byte) {
-	if f.hide {
-		f.out = f.tap.Filter(f.out, b)
-	} else {
-		f.tap.Feed(b)
-		f.out = append(f.out, b...)
-	}
-	if seen := f.tap.Seen(); seen.Err != nil && seen.Pieces == 0 {
-		f.call.Cancel()
-		f.providerError(seen.Err)
-		return
-	}
-	if len(f.out) >= maxOpening || bytes.Contains(f.out, []byte("\n\n")) || bytes.Contains(f.out, []byte("\r\n\r\n")) || bytes.Contains(f.out, []byte("\r\r")) {
-		f.opened()
-	}
-}
-
-// opened begins the answer of a stream that passes, with what has come of it.
-func (f *chatFlow) opened() {
-	f.opening = false
-	f.begun(f.fields, f.length)
-	f.sendOut()
-}
-
 // sendOut gives what the encoder has written to the caller.
 func (f *chatFlow) sendOut() {
 	if f.headOut && len(f.out) > 0 {
@@ -942,7 +910,12 @@ func (f *chatFlow) sendOut() {
 // AnswerFlush implements [upstream.Receiver].
 func (f *chatFlow) AnswerFlush() {
 	if !f.headOut {
-		return
+		if f.mode == answerPass {
+			f.idles()
+		}
+		if !f.headOut {
+			return
+		}
 	}
 	f.c.Flush()
 	if !f.upPaused && f.c.Queued() > highWater {
@@ -955,24 +928,9 @@ func (f *chatFlow) AnswerFlush() {
 func (f *chatFlow) AnswerEnd([]http1.Field) {
 	switch f.mode {
 	case answerError:
-		f.providerError(f.decodeError())
+		f.errorEnd()
 	case answerPass:
-		if f.opening && !f.tap.Seen().Done {
-			f.failed(upstream.Protocol) // it ended before its first event did
-			return
-		} else if f.opening {
-			f.opened()
-		}
-		f.observe()
-		f.sendOut() // what the filter still held
-		class := ""
-		switch seen := f.tap.Seen(); {
-		case seen.Err != nil:
-			class = "status"
-		case f.head.Stream && !seen.Done:
-			class, f.rec.Error = "protocol", "upstream_protocol" // it ended without its terminal event
-		}
-		f.end(class)
+		f.passed()
 	case answerTranslate:
 		f.dec.Finish(f.emit)
 		if f.early != nil {
@@ -992,12 +950,24 @@ func (f *chatFlow) AnswerEnd([]http1.Field) {
 	}
 }
 
+// errorEnd handles an answer that is an error, once its body is known.
+func (f *chatFlow) errorEnd() {
+	if f.mistake {
+		f.mistakenEnd()
+		return
+	}
+	f.providerError(f.decodeError())
+}
+
 // endTranslated ends a translated stream, after its last event was encoded.
 func (f *chatFlow) endTranslated() {
 	f.sendOut()
 	class := ""
 	if f.late != nil {
 		class, f.rec.Error = "status", "upstream_status"
+		if f.late.Unusable() {
+			class, f.rec.Error = "protocol", "upstream_protocol"
+		}
 	}
 	f.end(class)
 }
@@ -1049,16 +1019,19 @@ func (f *chatFlow) scrub(e *dialect.Error) {
 
 // providerError handles an error answer of the provider: another attempt, or the error in the caller's dialect.
 func (f *chatFlow) providerError(e *dialect.Error) {
-	outcome := "4xx"
-	on := false
+	outcome, class, on := "4xx", "status", false
 	switch {
 	case e.Status == http.StatusTooManyRequests:
 		outcome, on = "429", f.model.RetryOn.RateLimited
 	case e.Status >= 500:
 		outcome, on = "5xx", f.model.RetryOn.ServerError
 	}
-	f.done(e.Status, "status", outcome)
-	f.again(on, e, "upstream_status")
+	if e.Unusable() {
+		class, outcome = "protocol", "protocol"
+		e.Message = f.blaming(e.Message)
+	}
+	f.done(e.Status, class, outcome)
+	f.again(on, e, "upstream_"+class)
 }
 
 // AnswerFail implements [upstream.Receiver].
@@ -1078,12 +1051,11 @@ func (f *chatFlow) AnswerFail(e *upstream.Failure) {
 		}
 		f.observe()
 		f.rec.Error = errorClass(e.Class)
-		f.done(f.status, e.Class.String(), e.Class.String())
-		c := f.c
-		f.finish()
-		f.recycle()
-		c.Abort()
+		f.cut(e.Class.String())
 		return
+	}
+	if f.mode == answerPass {
+		f.mode, f.keeping = answerError, false // what was held back is forgotten
 	}
 	if f.status >= 400 {
 		f.providerError(f.decodeError()) // its body broke off, but what it said stands
@@ -1111,7 +1083,7 @@ func (f *chatFlow) failed(c upstream.Class) {
 	}
 	status, detail := failureAnswer(c)
 	class := errorClass(c)
-	f.again(on, &dialect.Error{Status: status, Type: "api_error", Code: class, Message: strings.Replace(detail, "upstream", "provider", 1)}, class)
+	f.again(on, f.faulty(status, class, strings.Replace(detail, "upstream", "provider", 1)), class)
 }
 
 var (

@@ -61,6 +61,7 @@ type spoken struct {
 	op          operation
 	routes      []artifact.RouteKind
 	form        bool   // requests may be forms with files
+	object      bool   // whole answers are JSON objects, though nothing is read of them but usage
 	problems    bool   // errors are problem details
 	answerID    string // what ids of answers begin with
 	decode      func(body []byte) (*dialect.Request, *dialect.Error)

@@ -1,11 +1,14 @@
 package pipeline
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"unsafe"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/schema/diag"
 )
 
 // Types of gwc's problem details (RFC 9457). They are stable: clients may compare them.
@@ -70,9 +73,15 @@ func (x *exchange) noModel(name string) {
 		name = name[:128]
 	}
 	x.rec.Error, x.rec.Model = "request", name
+	hint := ""
+	if x.key != nil {
+		if near, ok := diag.Nearest(name, slices.Collect(maps.Keys(x.key.App.Models))); ok && x.key.App.Models[near] {
+			hint = "; did you mean " + strconv.Quote(near) + "?"
+		}
+	}
 	x.answer(http.StatusNotFound, "application/json", nil, x.speaks.appendError(nil, &dialect.Error{
 		Status: http.StatusNotFound, Type: "invalid_request_error", Code: "model_not_found", Param: "model",
-		Message: "The model " + strconv.Quote(name) + " does not exist or this key has no access to it",
+		Message: "The model " + strconv.Quote(name) + " does not exist or this key has no access to it" + hint,
 	}))
 }
 

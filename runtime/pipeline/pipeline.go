@@ -40,7 +40,6 @@ const (
 	maxHeld     = 512 << 20              // AI request bodies that are held at a time in the whole process, small ones not counted
 	maxAnswer   = 3 << 20                // body of an AI answer that has to be collected for translation; a connection's queue holds it
 	maxError    = 64 << 10               // body of an AI error that is read
-	maxOpening  = 64 << 10               // of a stream that passes, before the end of its first event
 	keptBody    = 64 << 10               // request body kept so that an API call can be made again at another endpoint
 	uploadPiece = 64 << 10               // an AI request's body is written in pieces of this size
 	backOff     = 200 * time.Millisecond // before a target is called for the second time; doubles with each round

@@ -44,6 +44,7 @@ func task(id dialectID, op operation, form bool, routes ...artifact.RouteKind) s
 		id: id, op: op, routes: routes, form: form,
 		tap:         func() dialect.Tap { return new(openaitask.Tap) },
 		appendError: openai.AppendError, status: openai.ClientStatus,
+		object: id == openAIImages || id == openAIImageEdits || id == openAIImageVariations || id == openAIModerations,
 	}
 }
 

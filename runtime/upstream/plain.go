@@ -448,6 +448,9 @@ func (u *plainConn) feed(c *Call, b []byte) bool {
 		}
 	}
 	if !u.body.Done() {
+		if d := u.t.Deadline; !d.IsZero() && !u.p.reg.clock.Now().Before(d) {
+			return u.broken(c, &Failure{Class: Timeout, Err: errSlow}) // each piece sets the timer anew: it would never expire
+		}
 		u.arm(u.t.Idle)
 		return true
 	}
@@ -520,7 +523,7 @@ func (u *plainConn) Timeout() {
 		u.arm(0) // the client is still sending: its own timeout counts
 		return
 	}
-	u.broken(c, &Failure{Class: Timeout, Err: errors.New("no answer in time")})
+	u.broken(c, &Failure{Class: Timeout, Err: errSlow})
 }
 
 // Closed implements [netio.Handler].

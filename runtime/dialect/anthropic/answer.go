@@ -440,7 +440,7 @@ func ClientStatus(e *dialect.Error) int {
 	switch {
 	case e.Status == 503:
 		return 529
-	case e.Status < 400 || e.Status > 599:
+	case e.Status < 400 || e.Status > 599 || e.Status == 407: // whose client is the gateway
 		return 502
 	}
 	return e.Status

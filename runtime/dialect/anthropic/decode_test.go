@@ -2,6 +2,7 @@ package anthropic
 
 import (
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -58,7 +59,11 @@ func TestStreamsBecomeEvents(t *testing.T) {
 	words := func(s string) dialect.Event { return dialect.Event{Kind: dialect.TextDelta, Text: s} }
 	stopped := func(r dialect.StopReason) dialect.Event { return dialect.Event{Kind: dialect.Stop, StopReason: r} }
 	failed := func(status int, kind, message string) dialect.Event {
-		return dialect.Event{Kind: dialect.ErrorEvent, Err: &dialect.Error{Status: status, Type: kind, Message: message}}
+		e := &dialect.Error{Status: status, Type: kind, Message: message}
+		if status == http.StatusBadGateway {
+			e.Code = "upstream_protocol" // the gateway's own verdict
+		}
+		return dialect.Event{Kind: dialect.ErrorEvent, Err: e}
 	}
 	end := ev(dialect.End)
 	const early = "The provider's stream ended before the answer was complete."
@@ -150,7 +155,7 @@ func TestStopReasonsAreMapped(t *testing.T) {
 func TestBodiesBecomeEvents(t *testing.T) {
 	started := dialect.Event{Kind: dialect.Start, ID: "msg_1", Model: "claude-x"}
 	end := ev(dialect.End)
-	incomplete := dialect.Event{Kind: dialect.ErrorEvent, Err: &dialect.Error{Status: 502, Type: "api_error", Message: "The provider's answer is not a complete message."}}
+	incomplete := dialect.Event{Kind: dialect.ErrorEvent, Err: &dialect.Error{Status: 502, Type: "api_error", Code: "upstream_protocol", Message: "The provider's answer is not a complete message."}}
 	for _, c := range []struct {
 		name, raw string
 		want      []dialect.Event

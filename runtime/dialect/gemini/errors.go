@@ -200,7 +200,7 @@ func ClientStatus(e *dialect.Error) int {
 	switch {
 	case e.Status == 529:
 		return http.StatusServiceUnavailable
-	case e.Status < 400 || e.Status > 599:
+	case e.Status < 400 || e.Status > 599 || e.Status == http.StatusProxyAuthRequired: // whose client is the gateway
 		return http.StatusBadGateway
 	}
 	return e.Status
@@ -215,8 +215,10 @@ func AppendError(dst []byte, e *dialect.Error) []byte {
 	}
 	status := ClientStatus(e)
 	word := statusWord(status)
-	if statusOf(e.Type) == status && e.Type != "" {
-		word = e.Type
+	for _, c := range codes {
+		if c.word == e.Type && c.status == status {
+			word = e.Type
+		}
 	}
 	dst = append(dst, `{"error":{"code":`...)
 	dst = strconv.AppendInt(dst, int64(status), 10)

@@ -92,15 +92,15 @@ func TestStreamsBecomeEvents(t *testing.T) {
 				{Kind: dialect.CitationEvent, Citation: &dialect.Citation{URL: "https://c.example", Start: 0, End: 2, Document: -1}},
 				{Kind: dialect.CitationEvent, Citation: &dialect.Citation{URL: "https://a.example", Title: "A", Start: 3, End: 5, Document: -1}},
 				{Kind: dialect.CitationEvent, Citation: &dialect.Citation{URL: "https://b.example", Document: -1}}, stop("stop"), end}},
-		{"an end before the reason is an error", events(say(`{"text":"Hä"}`, "")), append([]dialect.Event{start, text}, failure(502, "api_error", "", "The provider's stream ended before the answer was complete.")...)},
+		{"an end before the reason is an error", events(say(`{"text":"Hä"}`, "")), append([]dialect.Event{start, text}, failure(502, "api_error", "upstream_protocol", "The provider's stream ended before the answer was complete.")...)},
 		{"one of two candidates without a reason is an error", events(`{"candidates":[{"content":{"parts":[]},"index":0,"finishReason":"STOP"},{"content":{"parts":[]},"index":1}],` + head + `}`),
-			append([]dialect.Event{start}, failure(502, "api_error", "", "The provider's stream ended before the answer was complete.")...)},
-		{"an array that breaks off is an error", "[" + say(`{"text":"Hä"}`, "") + ",\n{\"cand", append([]dialect.Event{start, text}, failure(502, "api_error", "", "The provider's stream ended before the answer was complete.")...)},
-		{"nothing at all is an error", "", failure(502, "api_error", "", "The provider's stream ended before the answer was complete.")},
-		{"what is not JSON is an error", events(say(`{"text":"Hä"}`, ""), `{"candidates":[{]}`), append([]dialect.Event{start, text}, failure(502, "api_error", "", "The provider's stream holds an event that cannot be read.")...)},
+			append([]dialect.Event{start}, failure(502, "api_error", "upstream_protocol", "The provider's stream ended before the answer was complete.")...)},
+		{"an array that breaks off is an error", "[" + say(`{"text":"Hä"}`, "") + ",\n{\"cand", append([]dialect.Event{start, text}, failure(502, "api_error", "upstream_protocol", "The provider's stream ended before the answer was complete.")...)},
+		{"nothing at all is an error", "", failure(502, "api_error", "upstream_protocol", "The provider's stream ended before the answer was complete.")},
+		{"what is not JSON is an error", events(say(`{"text":"Hä"}`, ""), `{"candidates":[{]}`), append([]dialect.Event{start, text}, failure(502, "api_error", "upstream_protocol", "The provider's stream holds an event that cannot be read.")...)},
 		{"an error in the stream", events(say(`{"text":"Hä"}`, ""), `{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}`), append([]dialect.Event{start, text}, failure(503, "UNAVAILABLE", "", "The model is overloaded.")...)},
 		{"an error as the array", `[{"error":{"code":429,"message":"Slow down.","status":"RESOURCE_EXHAUSTED"}}]`, failure(429, "RESOURCE_EXHAUSTED", "", "Slow down.")},
-		{"calls in pieces, which nobody asked for, are an error", events(say(`{"functionCall":{"name":"f","willContinue":true}}`, "")), append([]dialect.Event{start}, failure(502, "api_error", "", "The provider sent a function call in pieces, for which it was not asked.")...)},
+		{"calls in pieces, which nobody asked for, are an error", events(say(`{"functionCall":{"name":"f","willContinue":true}}`, "")), append([]dialect.Event{start}, failure(502, "api_error", "upstream_protocol", "The provider sent a function call in pieces, for which it was not asked.")...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, n := range []int{1, 7, 1 << 20} {
@@ -123,9 +123,9 @@ func TestBodiesBecomeEvents(t *testing.T) {
 		{"flex is charged otherwise", `{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1,"trafficType":"ON_DEMAND_FLEX"},` + head + `}`,
 			[]dialect.Event{start, {Kind: dialect.UsageEvent, Usage: dialect.Usage{Input: 1, Service: "flex", Known: true}}, stop("stop"), end}},
 		{"an error with status 200", `{"error":{"code":500,"message":"x","status":"INTERNAL"}}`, failure(500, "INTERNAL", "", "x")},
-		{"HTML", `<html>`, failure(502, "api_error", "", broken)},
-		{"a list", `[]`, failure(502, "api_error", "", broken)},
-		{"nothing of an answer", `{}`, failure(502, "api_error", "", broken)},
+		{"HTML", `<html>`, failure(502, "api_error", "upstream_protocol", broken)},
+		{"a list", `[]`, failure(502, "api_error", "upstream_protocol", broken)},
+		{"nothing of an answer", `{}`, failure(502, "api_error", "upstream_protocol", broken)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, heard(false, c.answer, 5)); diff != "" {
@@ -436,7 +436,7 @@ func TestTapSeesWhatPasses(t *testing.T) {
 		{"an array", "[" + say(`{"text":"a"}`, "") + ",\r\n" + say("", `,"finishReason":"STOP"`) + "]", true, dialect.Aside{Stop: "stop", Model: "gemini-x", Done: true, Pieces: 2}},
 		{"a stream that breaks off", events(say(`{"text":"a"}`, "")), true, dialect.Aside{Model: "gemini-x", Pieces: 1}},
 		{"a blocked prompt", events(`{"promptFeedback":{"blockReason":"SAFETY"}}`), true, dialect.Aside{Stop: "content_filter", Done: true, Pieces: 1}},
-		{"an error", events(`{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}`), true, dialect.Aside{Pieces: 1, Err: &dialect.Error{Status: 503, Type: "UNAVAILABLE", Message: "x"}}},
+		{"an error", events(`{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}`), true, dialect.Aside{Err: &dialect.Error{Status: 503, Type: "UNAVAILABLE", Message: "x"}}},
 		{"a body", say(`{"text":"a"}`, `,"finishReason":"MAX_TOKENS"`), false, dialect.Aside{Stop: "length", Model: "gemini-x", Done: true, Pieces: 1}},
 		{"garbage", "data: {\"candidates\":[{]}\r\n\r\n[[", true, dialect.Aside{}},
 	} {

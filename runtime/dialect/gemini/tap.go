@@ -143,6 +143,7 @@ func (t *Tap) chunk(data []byte) {
 		case "error":
 			if raw := c.Skip(); isObject(raw) {
 				t.Err = streamError(data)
+				t.Pieces--
 			}
 		default:
 			c.Skip()

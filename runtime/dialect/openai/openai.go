@@ -85,7 +85,7 @@ func ClientStatus(e *dialect.Error) int {
 	switch {
 	case e.Status == 529:
 		return http.StatusServiceUnavailable
-	case e.Status < 400 || e.Status > 599:
+	case e.Status < 400 || e.Status > 599 || e.Status == http.StatusProxyAuthRequired: // whose client is the gateway
 		return http.StatusBadGateway
 	}
 	return e.Status

@@ -160,7 +160,7 @@ func TestStreamsBecomeEvents(t *testing.T) {
 		want  []dialect.Event
 	}{
 		{"an end without its final event", []string{created, `{"type":"response.output_item.added","output_index":0,"item":{"type":"message"}}`, `{"type":"response.output_text.delta","output_index":0,"delta":"a"}`},
-			append([]dialect.Event{start, {Kind: dialect.TextDelta, Text: "a"}}, broken(502, "api_error", "", "The provider's stream ended before the answer was complete.")[1:]...)},
+			append([]dialect.Event{start, {Kind: dialect.TextDelta, Text: "a"}}, broken(502, "api_error", "upstream_protocol", "The provider's stream ended before the answer was complete.")[1:]...)},
 		{"what is told as a whole only", []string{created, `{"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"type":"output_text","text":"a"}]}}`,
 			`{"type":"response.output_item.done","output_index":1,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}}`, completed("completed", "")},
 			[]dialect.Event{start, {Kind: dialect.TextDelta, Text: "a"}, {Kind: dialect.ToolStart, ID: "c", Name: "f"}, {Kind: dialect.ToolDelta, Text: "{}"}, {Kind: dialect.ToolEnd}, stop("tool_calls"), ended}},
@@ -185,7 +185,7 @@ func TestStreamsBecomeEvents(t *testing.T) {
 		{"an error as the document has it", []string{created, `{"type":"error","code":"server_error","message":"oops","param":null,"sequence_number":3}`}, broken(502, "api_error", "server_error", "oops")},
 		{"an error as the API sends it", []string{created, `{"type":"error","sequence_number":2,"error":{"type":"invalid_request_error","code":"context_length_exceeded","message":"long","param":"input"}}`},
 			[]dialect.Event{start, {Kind: dialect.ErrorEvent, Err: &dialect.Error{Status: 400, Type: "invalid_request_error", Code: "context_length_exceeded", Message: "long", Param: "input"}}, ended}},
-		{"what is not JSON", []string{created, `{"type":`}, broken(502, "api_error", "", "The provider's stream holds an event that cannot be read.")},
+		{"what is not JSON", []string{created, `{"type":`}, broken(502, "api_error", "upstream_protocol", "The provider's stream holds an event that cannot be read.")},
 		{"nothing behind the end counts", []string{created, completed("completed", ""), `{"type":"error","message":"late"}`}, []dialect.Event{start, stop("stop"), ended}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
