@@ -134,7 +134,7 @@ func TestWhatTheEngineDoes(t *testing.T) {
 		{"a script goes on in later steps", `{providers: openai: [{status: 400}, {}], steps: [{request: _ask, expect: answer: status: 400}, {request: _ask, times: 2, expect: answer: status: 200},
 			{request: _ask, providers: openai: [{status: 401}], expect: answer: status: 401}]}`},
 		{"a stream is translated", `{request: _ask & {json: {model: "m", stream: true}}, expect: {answer: {text: !="", events: [_, ...]}, record: {stream: true, tokens: output: >0, provider: "claude"}}}`},
-		{"a stream that ends without its end", `{request: _ask & {json: stream: true}, providers: openai: [{events: [{data: {choices: [{delta: content: "a"}]}}]}], expect: {record: error: "upstream_protocol"}}`},
+		{"a stream that ends without its end", `{request: _ask & {json: stream: true}, providers: openai: [{events: [{data: {choices: [{delta: content: "a"}]}}]}], expect: {answer: cut: true, record: error: "upstream_protocol"}}`},
 		{"a large body goes through a goroutine", `{request: {method: "POST", path: "/v1/chat/completions", as: "acme/free", json: {model: "one", messages: [{role: "user", content: strings.Repeat("x", 300000)}]}},
 			providers: openai: [{delay: "1s"}], expect: {answer: status: 200, record: {bytes_in: >300000, duration_ms: 1000}}}`},
 		{"a large answer", `{request: _list, upstreams: pets: [{body: strings.Repeat("0123456789", 200000)}], expect: {record: bytes_out: 2000000}}`},
