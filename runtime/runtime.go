@@ -301,6 +301,11 @@ func (g *gateway) retain(s *snapshot.Snapshot) {
 			targets = append(targets, telemetry.TargetID{Provider: m.Targets[i].Provider.Name, Model: m.Targets[i].Model})
 		}
 	}
+	for i := range s.Routes {
+		if p := s.Routes[i].Provider; p != nil {
+			targets = append(targets, telemetry.TargetID{Provider: p.Name})
+		}
+	}
 	for _, u := range s.Upstreams {
 		for i := range u.Endpoints {
 			ups = append(ups, telemetry.UpstreamID{Name: u.Name, Endpoint: u.Endpoints[i].Pool.Addr()})

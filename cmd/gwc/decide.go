@@ -102,6 +102,8 @@ func decide(a *artifact.Artifact, q *tried) *decision {
 		d.chat()
 	case kind.Prompt():
 		d.prompt()
+	case kind == artifact.RoutePassthrough:
+		d.pass()
 	case kind.Models():
 		return d.answer("the list of the app's models: " + orNone(d.models()))
 	case kind.Model():

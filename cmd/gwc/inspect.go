@@ -14,6 +14,7 @@ import (
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/passthrough"
 	"github.com/gwc-dev/gwc/schema/artifact/sign"
 )
 
@@ -294,6 +295,13 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 		rows = append(rows, []string{a.Tenants[p.Tenant].Name + "/" + p.Name, "models " + orNone(models), "limits " + orNone(limits), "keys " + orNone(keys[i])})
 	}
 	section("apps", rows)
+	rows = nil
+	for i := range a.Apps {
+		for _, o := range a.Apps[i].Passthrough {
+			rows = append(rows, []string{a.Tenants[a.Apps[i].Tenant].Name + "/" + a.Apps[i].Name, passthrough.Root + a.Providers[o.Provider].Name, strings.Join(o.Opened(), ", "), strings.Join(o.Paths, ", ")})
+		}
+	}
+	section("passthrough", rows)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return unreachable(err)
 	}

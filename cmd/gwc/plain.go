@@ -100,7 +100,7 @@ func (n namer) plain(v reflect.Value, at string) any {
 			if f.Type.Kind() == reflect.Interface || f.Type.Kind() == reflect.Pointer && v.Field(i).IsNil() {
 				continue
 			}
-			if f.Name == "Prompt" && !ofPrompt(v.Interface()) {
+			if f.Name == "Prompt" && !ofPrompt(v.Interface()) || f.Name == "Provider" && otherRoute(v.Interface(), artifact.RoutePassthrough) {
 				continue
 			}
 			o = append(o, member{snake(f.Name), n.plain(v.Field(i), v.Type().Name()+"."+f.Name)})
@@ -131,6 +131,17 @@ func ofPrompt(v any) bool {
 		return r.Kind.Prompt()
 	}
 	return true
+}
+
+// otherRoute reports whether a value is a route of another kind.
+func otherRoute(v any, kind artifact.RouteKind) bool {
+	switch r := v.(type) {
+	case artifact.Route:
+		return r.Kind != kind
+	case ir.Route:
+		return r.Kind != kind
+	}
+	return false
 }
 
 // version shows a version of a prompt as its author would say it: templates instead of steps, types in one line.
@@ -180,6 +191,8 @@ func kindName(k artifact.RouteKind) string {
 		return "prompt"
 	case artifact.RoutePromptDocument:
 		return "prompt_document"
+	case artifact.RoutePassthrough:
+		return "passthrough"
 	}
 	r, _ := k.AI()
 	return r.Name
@@ -198,24 +211,27 @@ func named[T any](list []T, name func(*T) string) func(int) any {
 func plainArtifact(a *artifact.Artifact) any {
 	app := func(p *artifact.App) string { return a.Tenants[p.Tenant].Name + "/" + p.Name }
 	return namer{
-		"Target.Provider": named(a.Providers, func(p *artifact.Provider) string { return p.Name }),
-		"Target.Price":    func(i int) any { return version(a, i) },
-		"API.Owner":       named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
-		"API.Upstream":    named(a.Upstreams, func(u *artifact.Upstream) string { return u.Name }),
-		"App.Tenant":      named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
-		"App.Models":      named(a.Models, func(m *artifact.Model) string { return m.Name }),
-		"App.Prompts":     named(a.Prompts, func(p *prompt.Prompt) string { return p.Name }),
-		"Prompt.Owner":    named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
-		"Version.Model":   named(a.Models, func(m *artifact.Model) string { return m.Name }),
-		"Key.App":         named(a.Apps, app),
-		"Route.API":       named(a.APIs, func(p *artifact.API) string { return p.Name }),
+		"Target.Provider":      named(a.Providers, func(p *artifact.Provider) string { return p.Name }),
+		"Target.Price":         func(i int) any { return version(a, i) },
+		"API.Owner":            named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
+		"API.Upstream":         named(a.Upstreams, func(u *artifact.Upstream) string { return u.Name }),
+		"App.Tenant":           named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
+		"App.Models":           named(a.Models, func(m *artifact.Model) string { return m.Name }),
+		"App.Prompts":          named(a.Prompts, func(p *prompt.Prompt) string { return p.Name }),
+		"Prompt.Owner":         named(a.Tenants, func(t *artifact.Tenant) string { return t.Name }),
+		"Version.Model":        named(a.Models, func(m *artifact.Model) string { return m.Name }),
+		"Key.App":              named(a.Apps, app),
+		"Route.API":            named(a.APIs, func(p *artifact.API) string { return p.Name }),
+		"Route.Provider":       named(a.Providers, func(p *artifact.Provider) string { return p.Name }),
+		"Passthrough.Provider": named(a.Providers, func(p *artifact.Provider) string { return p.Name }),
 	}.plain(reflect.ValueOf(*a), "")
 }
 
 func plainProgram(p *ir.Program) any {
 	return namer{
-		"App.Tenant": named(p.Tenants, func(t *ir.Tenant) string { return t.Name }),
-		"Key.App":    named(p.Apps, func(a *ir.App) string { return p.Tenants[a.Tenant].Name + "/" + a.Name }),
-		"Route.API":  named(p.APIs, func(a *ir.API) string { return a.Name }),
+		"App.Tenant":     named(p.Tenants, func(t *ir.Tenant) string { return t.Name }),
+		"Key.App":        named(p.Apps, func(a *ir.App) string { return p.Tenants[a.Tenant].Name + "/" + a.Name }),
+		"Route.API":      named(p.APIs, func(a *ir.API) string { return a.Name }),
+		"Route.Provider": named(p.Providers, func(x *ir.Provider) string { return x.Name }),
 	}.plain(reflect.ValueOf(*p), "")
 }

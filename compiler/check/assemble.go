@@ -259,6 +259,15 @@ func (m *merger) tenant(n *node, name string) Tenant {
 				app.Limits = append(app.Limits, Limit{Requests: l.get("requests").num, Per: duration(l.get("per"))})
 			}
 		}
+		for i, p := range a.get("passthrough").elems {
+			if p == nil {
+				continue
+			}
+			app.Passthrough = append(app.Passthrough, Passthrough{Provider: p.get("provider").str, Paths: texts(p.get("paths")),
+				Methods: texts(p.get("methods")), WebSocket: p.get("websocket").flag})
+			m.repeated(p.get("paths").elems, "tenants", name, "apps", appName, "passthrough", strconv.Itoa(i), "paths")
+			m.repeated(p.get("methods").elems, "tenants", name, "apps", appName, "passthrough", strconv.Itoa(i), "methods")
+		}
 		m.repeated(a.get("models").elems, "tenants", name, "apps", appName, "models")
 		m.repeated(a.get("prompts").elems, "tenants", name, "apps", appName, "prompts")
 		m.repeated(ids, "tenants", name, "apps", appName, "keys")

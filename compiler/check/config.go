@@ -164,6 +164,16 @@ type App struct {
 	Models  []string
 	Prompts []string
 	Limits  []Limit
+
+	Passthrough []Passthrough
+}
+
+// Passthrough is tenants.<t>.apps.<a>.passthrough[i].
+type Passthrough struct {
+	Provider  string
+	Paths     []string
+	Methods   []string
+	WebSocket bool
 }
 
 // Key is tenants.<t>.apps.<a>.keys[i]. Expires is in Unix seconds, the end of that day UTC; 0: never.

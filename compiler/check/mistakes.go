@@ -48,6 +48,8 @@ const (
 	codeUnfit      diag.Code = "GWC1299"
 	codeSecret     diag.Code = "GWC1301"
 	codePublicKey  diag.Code = "GWC8002"
+
+	codePassthroughPath diag.Code = "GWC2371"
 )
 
 // unknownField reports a field that the language does not have there, or not yet. It returns the field that was most

@@ -15,6 +15,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 
+	artifactmatch "github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
 	"github.com/gwc-dev/gwc/schema/artifact/sign"
 	language "github.com/gwc-dev/gwc/schema/cue"
@@ -134,6 +135,24 @@ var scalars = map[string]scalar{
 			return `ends with "/"`
 		}
 		return "is not a plain path"
+	}},
+	"passthroughpath": {codePassthroughPath, `a path such as "/files" or "/batches/{rest+}"`, false, func(s string) string {
+		switch {
+		case !strings.HasPrefix(s, "/"):
+			return `does not begin with "/"`
+		case s == "/":
+			return "is no path of its own"
+		case len(s) > 1024:
+			return "is longer than 1024 characters"
+		case strings.Contains(s, "//"):
+			return "has an empty segment"
+		case strings.Contains(s, "*"):
+			return `has a "*", where a template has "{name}" for a segment and "{rest+}" for the rest`
+		}
+		if err := artifactmatch.Check(artifactmatch.Pattern{Method: "GET", Path: s}); err != nil {
+			return "is no template: " + err.Error()
+		}
+		return ""
 	}},
 	"inputname":     {codeName, `a name of letters, digits and "_" that begins with a letter`, false, match(inputForm, "is not such a name")},
 	"versionnumber": {codeName, `the number of a version, such as "2"`, false, match(versionForm, "is not the number of a version")},

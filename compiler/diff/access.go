@@ -62,6 +62,9 @@ func (c *comparison) apps() {
 			if m := v.modelNames(n.app); len(m) > 0 {
 				s += ", models " + strings.Join(m, ", ")
 			}
+			if n := len(v.doors(n.app)); n > 0 {
+				s += ", " + count(n, "opened path") + " of providers"
+			}
 			return s
 		}
 		if i < 0 {
@@ -103,6 +106,7 @@ func (c *comparison) apps() {
 			}
 		}
 		c.listed(base, name, x[i].app, y[j].app)
+		c.passthrough(base, name, x[i].app, y[j].app)
 		c.limits(base, name, x[i].app.Limits, y[j].app.Limits)
 	})
 }

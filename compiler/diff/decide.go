@@ -20,6 +20,7 @@ type Request struct {
 	App    string // whose key it carries, "tenant/app"; "" without a key
 	Key    string // the id of that key
 	Model  string // that a chat asks for
+	Socket bool   // it asks for WebSocket
 	// At is when it is made, in Unix seconds; 0 where no expiry matters.
 	At int64
 
@@ -35,6 +36,9 @@ func (q Request) String() string {
 	}
 	if q.Model != "" {
 		b.WriteString(" for model " + q.Model)
+	}
+	if q.Socket {
+		b.WriteString(" for WebSocket")
 	}
 	if q.App == "" {
 		b.WriteString(" without a key")
@@ -191,6 +195,8 @@ func (v *View) Decide(q Request) Decision {
 		v.chat(app, q.Model, &d)
 	case r.Kind.Prompt():
 		v.prompt(app, r, &d)
+	case r.Kind == artifact.RoutePassthrough:
+		v.pass(app, r, q, &d)
 	case r.Kind.Models():
 		d.Status, d.Why = http.StatusOK, "the list of the app's models"
 	case r.Kind.Model():

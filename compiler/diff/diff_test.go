@@ -173,7 +173,7 @@ var edits = []edit{
 
 	{"a tenant has other owners", acmeFile, `"@acme/leads"`, `"@acme/all"`, []diff.Kind{diff.TenantOwners}, nil},
 	{"an app is added", shopFile, `apps: {`, "apps: {\n\t\tkiosk: {keys: [{id: \"k\", hash: \"sha256:" + strings.Repeat("ab", 32) + "\"}], models: [\"fast\"]}", []diff.Kind{diff.AppAdded}, nil},
-	{"an app is removed", shopFile, "\t\ttill: {keys: [{id: \"till-1\", hash: \"sha256:" + strings.Repeat("03", 32) + "\"}], models: [\"fast\"]}\n", ``, []diff.Kind{diff.AppRemoved}, nil},
+	{"an app is removed", shopFile, "\t\ttill: {keys: [{id: \"till-1\", hash: \"sha256:" + strings.Repeat("03", 32) + "\"}], models: [\"fast\"], passthrough: [{provider: \"openai\", paths: [\"/files\", \"/files/{rest+}\"], methods: [\"GET\"]}]}\n", ``, []diff.Kind{diff.AppRemoved}, nil},
 	{"a model is granted", acmeFile, `models: ["smart"]`, `models: ["fast", "smart"]`, []diff.Kind{diff.ModelGranted}, nil},
 	{"a model is revoked", acmeFile, `models: ["smart"]`, `models: []`, []diff.Kind{diff.ModelRevoked}, nil},
 	{"a limit is added", acmeFile, `limits: [{requests: 10, per: "1s"}]`, `limits: [{requests: 10, per: "1s"}, {requests: 99, per: "1h"}]`, []diff.Kind{diff.LimitAdded}, []diff.Kind{diff.LimitAdded}},
@@ -289,7 +289,7 @@ func TestEachKind(t *testing.T) {
 		}
 		verify(t, x, y, list)
 	}
-	for _, e := range slices.Concat(edits, promptEdits) {
+	for _, e := range slices.Concat(edits, promptEdits, passthroughEdits) {
 		t.Run(e.name, func(t *testing.T) {
 			target := build(t, apply(t, e))
 			check(t, base, target, e.want, e.noWitness)
@@ -399,7 +399,7 @@ func dump(list []diff.Change) string {
 func TestGolden(t *testing.T) {
 	base := build(t, repository)
 	var b strings.Builder
-	for _, e := range slices.Concat(edits, promptEdits) {
+	for _, e := range slices.Concat(edits, promptEdits, passthroughEdits) {
 		target := build(t, apply(t, e))
 		fmt.Fprintf(&b, "# %s\n%s\n# %s, undone\n%s\n", e.name, dump(diff.Compare(base, target)), e.name, dump(diff.Compare(target, base)))
 	}

@@ -181,17 +181,22 @@ const (
 	ModelRevoked  Kind = "model-revoked"
 	PromptGranted Kind = "prompt-granted"
 	PromptRevoked Kind = "prompt-revoked"
-	LimitAdded    Kind = "limit-added"
-	LimitRemoved  Kind = "limit-removed"
-	LimitRaised   Kind = "limit-raised"
-	LimitLowered  Kind = "limit-lowered"
-	LimitRepeats  Kind = "limit-repeated"
-	KeyAdded      Kind = "key-added"
-	KeyRemoved    Kind = "key-removed"
-	KeyMoved      Kind = "key-moved"
-	KeyRenamed    Kind = "key-renamed"
-	KeyLonger     Kind = "key-expiry-later"
-	KeyShorter    Kind = "key-expiry-earlier"
+
+	PassthroughOpened  Kind = "passthrough-opened"
+	PassthroughClosed  Kind = "passthrough-closed"
+	PassthroughCovered Kind = "passthrough-covered"
+
+	LimitAdded   Kind = "limit-added"
+	LimitRemoved Kind = "limit-removed"
+	LimitRaised  Kind = "limit-raised"
+	LimitLowered Kind = "limit-lowered"
+	LimitRepeats Kind = "limit-repeated"
+	KeyAdded     Kind = "key-added"
+	KeyRemoved   Kind = "key-removed"
+	KeyMoved     Kind = "key-moved"
+	KeyRenamed   Kind = "key-renamed"
+	KeyLonger    Kind = "key-expiry-later"
+	KeyShorter   Kind = "key-expiry-earlier"
 )
 
 // Rule is what is known of a kind whatever the values are.
@@ -329,6 +334,9 @@ var rules = []Rule{
 	{ModelRevoked, Breaking, Revoke, false, "an app is refused a model that it had"},
 	{PromptGranted, Security, Grant, false, "an app may call a prompt that it could not"},
 	{PromptRevoked, Breaking, Revoke, false, "an app is refused a prompt that it had"},
+	{PassthroughOpened, Security, Grant, false, "an app may use more of the gateway's account at a provider"},
+	{PassthroughClosed, Breaking, Revoke, false, "an app is refused a provider's path that it had"},
+	{PassthroughCovered, Neutral, Level, false, "a path is no longer named, and another that is opened to the app takes its requests"},
 	{LimitAdded, Behaviour, Tightened, false, "more requests can be refused"},
 	{LimitRemoved, Cost, Loosened, false, "nothing bounds these requests any more"},
 	{LimitRaised, Cost, Loosened, false, "more requests are let through"},

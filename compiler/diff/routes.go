@@ -55,8 +55,8 @@ func (v *View) operations() []*operation {
 	var list []*operation
 	for i := range v.a.Routes {
 		r := &v.a.Routes[i]
-		if r.Kind.Prompt() {
-			continue // said of the prompts
+		if r.Kind.Prompt() || r.Kind == artifact.RoutePassthrough {
+			continue // said of the prompts, and of the apps
 		}
 		n, err := match.Normal(match.Pattern{Host: r.Host, Method: r.Method, Path: r.Path})
 		if err != nil {

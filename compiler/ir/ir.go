@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/passthrough"
 	"github.com/gwc-dev/gwc/schema/catalogue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
@@ -76,6 +77,14 @@ type Ref struct {
 
 // To returns an unresolved reference.
 func To(name string) Ref { return Ref{Name: name, Index: Unresolved} }
+
+// Opened returns the methods for which the paths are opened, or [passthrough.WebSocket].
+func (p *Passthrough) Opened() []string {
+	if p.WebSocket {
+		return []string{passthrough.WebSocket}
+	}
+	return p.Methods
+}
 
 // Gateway is what the process itself needs.
 type Gateway struct {
@@ -172,6 +181,16 @@ type App struct {
 	// Prompts are those that it lists; those of its own tenant it may call without.
 	Prompts []Ref
 	Limits  []artifact.Limit
+	// Passthrough are the provider's own paths that are opened to it, in the file's order.
+	Passthrough []Passthrough
+}
+
+// Passthrough opens paths of one provider to an app. Methods are sorted and explicit; with WebSocket they are none.
+type Passthrough struct {
+	Provider  Ref
+	Paths     []string
+	Methods   []string
+	WebSocket bool
 }
 
 // Key is an app's key. App indexes Program.Apps; At is its place in the app's list.
@@ -183,8 +202,9 @@ type Key struct {
 	Expires int64
 }
 
-// Route is one operation on one host. API indexes Program.APIs and is -1 for routes of models and prompts; Prompt is the
-// index into Program.Prompts, for routes of prompts alone.
+// Route is one operation on one host. API indexes Program.APIs and is -1 for routes of models, prompts and passthrough;
+// Prompt is the index into Program.Prompts, for routes of prompts alone, and Provider that into Program.Providers, for
+// routes of passthrough alone.
 type Route struct {
 	ID        string // "petstore.listPets", "ai.chat"
 	Kind      artifact.RouteKind
@@ -193,6 +213,7 @@ type Route struct {
 	Path      string // base path and the document's template
 	API       int
 	Prompt    int
+	Provider  int
 	Operation string
 	Auth      string
 	Timeout   time.Duration

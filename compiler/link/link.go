@@ -49,6 +49,7 @@ func Link(p *ir.Program) (*ir.Program, diag.Report) {
 	l.upstreams()
 	l.apps()
 	l.prompts()
+	l.passthrough()
 	l.keys()
 	l.addresses()
 	l.signatures()
@@ -181,6 +182,12 @@ func (l *linker) upstreams() {
 			l.report.Add(diag.Diagnostic{Code: codeReserved, Severity: diag.Error, Path: []string{"apis", "ai"},
 				Summary: `API "ai" has a reserved name`, Primary: diag.Label{Span: l.p.Places.Key("apis", "ai")},
 				Notes: []string{`routes are called "api.operation" in logs and metrics, and "ai." begins those of the models' own paths`},
+				Help:  []string{"give the API another name"}})
+		}
+		if a.Name == "passthrough" {
+			l.report.Add(diag.Diagnostic{Code: codeReserved, Severity: diag.Error, Path: []string{"apis", "passthrough"},
+				Summary: `API "passthrough" has a reserved name`, Primary: diag.Label{Span: l.p.Places.Key("apis", "passthrough")},
+				Notes: []string{`routes are called "api.operation" in logs and metrics, and "passthrough." begins those of providers' own paths`},
 				Help:  []string{"give the API another name"}})
 		}
 		if a.Name == "prompt" {
@@ -436,7 +443,7 @@ func (l *linker) basePath(a *ir.API) diag.Span {
 
 func (l *linker) unused() {
 	warn := func(kind, name, why string) {
-		users := map[string][]string{"provider": {"models"}, "upstream": {"apis"}, "model": {"tenants", "apps", "prompts"}}
+		users := map[string][]string{"provider": {"models", "tenants", "apps"}, "upstream": {"apis"}, "model": {"tenants", "apps", "prompts"}}
 		if l.missing[kind] || l.missing["model"] && kind == "provider" || l.p.Withheld.Some(users[kind]...) {
 			return // perhaps this is what an unknown name was to be, or what such a thing would use
 		}

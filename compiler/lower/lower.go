@@ -37,6 +37,7 @@ func Lower(c *check.Config, docs *openapi.Documents) (*ir.Program, diag.Report) 
 	l.catalogue()
 	l.upstreams()
 	l.tenants()
+	l.passthrough()
 	l.prompts()
 	l.apis()
 	l.assertions()
@@ -161,6 +162,9 @@ func (l *lowerer) tenants() {
 			}
 			for _, q := range app.Prompts {
 				out.Prompts = append(out.Prompts, ir.To(q))
+			}
+			for _, q := range app.Passthrough {
+				out.Passthrough = append(out.Passthrough, opened(q))
 			}
 			for _, lim := range app.Limits {
 				out.Limits = append(out.Limits, artifact.Limit(lim))

@@ -9,6 +9,7 @@ package table
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,7 +44,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		if c := strings.Compare(x.ID, y.ID); c != 0 {
 			return c
 		}
-		return strings.Compare(x.Host, y.Host)
+		return cmp.Or(strings.Compare(x.Host, y.Host), strings.Compare(x.Method, y.Method))
 	})
 	routes := make([]*ir.Route, len(order))
 	for i, at := range order {
@@ -107,6 +108,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 		}
 		slices.Sort(out.Prompts)
 		out.Prompts = slices.Compact(out.Prompts)
+		out.Passthrough = passthrough(v)
 		a.Apps = append(a.Apps, out)
 	}
 	a.Keys = slices.Grow(a.Keys, len(p.Keys))
@@ -120,7 +122,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 	a.Routes = make([]artifact.Route, len(routes))
 	for i, r := range routes {
 		a.Routes[i] = artifact.Route{ID: r.ID, Kind: r.Kind, Host: r.Host, Method: r.Method, Path: r.Path, API: r.API,
-			Operation: r.Operation, Auth: r.Auth, Timeout: r.Timeout, Prompt: r.Prompt,
+			Operation: r.Operation, Auth: r.Auth, Timeout: r.Timeout, Prompt: r.Prompt, Provider: r.Provider,
 			Origin: artifact.Origin{File: r.Origin.File, Line: r.Origin.Start.Line}}
 	}
 	return a, report

@@ -11,9 +11,10 @@ import (
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/runtime/telemetry"
 	"github.com/gwc-dev/gwc/runtime/upstream"
+	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
-// apiFlow proxies one operation: head rewritten, body bytes through, both ways at the pace of the slower side.
+// apiFlow proxies one operation of an API, or a call of a provider's own path (passthrough.go): head rewritten, body bytes through, both ways at the pace of the slower side.
 //
 // Another endpoint is tried only while nothing can have been done twice: after a failure before any byte of the request
 // was sent (no connection, or a pooled one that was closed already), or, for an idempotent method (RFC 9110 §9.2.2)
@@ -36,14 +37,21 @@ type apiFlow struct {
 	hasQuery bool
 	paused   bool // the client's body is paused
 	upPaused bool // the upstream's answer is paused
+
+	provided
 }
 
 func newAPIFlow(p *Pipeline) *apiFlow { return &apiFlow{exchange: exchange{p: p}} }
 
 // recycle gives the flow back. Nothing may hold it any more.
 func (f *apiFlow) recycle() {
+	if f.busy {
+		f.left = true
+		return
+	}
 	f.clear()
 	f.call, f.trailers = nil, nil
+	f.forget()
 	if cap(f.kept) > keptBody {
 		f.kept = nil
 	}
@@ -55,7 +63,11 @@ func (f *apiFlow) run(q *engine.Request) engine.Exchange {
 	f.ended, f.paused, f.upPaused = false, false, false
 	f.kept, f.keeping = f.kept[:0], q.Length != engine.NoBody
 	f.query, f.hasQuery = append(f.query[:0], q.Query...), q.HasQuery
-	f.reqBuf = f.forward(f.reqBuf[:0], q)
+	if f.provider != nil {
+		f.reqBuf = f.toProvider(f.reqBuf[:0], q)
+	} else {
+		f.reqBuf = f.forward(f.reqBuf[:0], q)
+	}
 	f.req = upstream.Request{Method: f.rec.Method, Fields: f.reqBuf, Length: q.Length}
 	if q.Expect100 && q.Length != engine.NoBody {
 		f.c.Interim(http.StatusContinue, nil)
@@ -97,13 +109,19 @@ func (f *apiFlow) forward(b []byte, q *engine.Request) []byte {
 
 // attempt starts a call at the next endpoint. It reports false when there was none and the exchange is over.
 func (f *apiFlow) attempt() bool {
-	u := f.r.Upstream
 	now := f.start
 	if f.rec.NAttempt > 0 {
 		now = f.p.clock.Now()
 	}
+	if f.rec.NAttempt >= calllog.MaxAttempts {
+		return false
+	}
+	if f.provider != nil {
+		return f.attemptProvider(now)
+	}
+	u := f.r.Upstream
 	i := u.Pick(f.tried, now)
-	if i < 0 || f.rec.NAttempt >= calllog.MaxAttempts {
+	if i < 0 {
 		return false
 	}
 	if i < 64 {
@@ -120,9 +138,16 @@ func (f *apiFlow) attempt() bool {
 		t = append(t, '?')
 		t = append(t, f.query...)
 	}
-	f.target, f.req.Target, f.req.Host = t, t, e.Pool.Host()
-	to := upstream.Timeouts{Connect: u.Timeouts.Connect, FirstByte: u.Timeouts.FirstByte, Idle: u.Timeouts.Idle}
-	if d := u.Timeouts.Total; d > 0 {
+	f.target = t
+	f.launch(e.Pool, &u.Timeouts, now)
+	return true
+}
+
+// launch starts the call of an attempt, with what has come of the request's body.
+func (f *apiFlow) launch(pool *upstream.Pool, t *artifact.Timeouts, now time.Time) {
+	f.req.Target, f.req.Host = f.target, pool.Host()
+	to := upstream.Timeouts{Connect: t.Connect, FirstByte: t.FirstByte, Idle: t.Idle}
+	if d := t.Total; d > 0 {
 		to.Deadline = now.Add(d)
 	}
 	if d := f.r.Timeout; d > 0 {
@@ -131,31 +156,41 @@ func (f *apiFlow) attempt() bool {
 		}
 	}
 	f.rec.NAttempt++
-	f.call = e.Pool.Start(f.mu, f, &f.req, to)
+	f.call = pool.Start(f.mu, f, &f.req, to)
 	if len(f.kept) > 0 {
 		f.call.Write(f.kept)
 	}
 	if f.ended {
 		f.call.End(f.trailers)
 	}
-	return true
 }
 
 // done notes the end of an attempt.
 func (f *apiFlow) done(status int, class string) {
 	d := f.p.clock.Since(f.sentAt)
 	f.rec.Upstream += d
-	e := &f.r.Upstream.Endpoints[f.endpoint]
-	f.rec.Attempts[f.rec.NAttempt-1] = calllog.Attempt{Target: e.Pool.Addr(), Status: status, Duration: d, Error: class}
+	outcome := class
 	if class == "" {
-		class = telemetry.Outcome(status)
+		outcome = telemetry.Outcome(status)
 	}
-	e.Metrics.Attempt(class, d)
+	attempt := &f.rec.Attempts[f.rec.NAttempt-1]
+	if f.provider != nil {
+		*attempt = calllog.Attempt{Provider: f.provider.Name, Target: f.provider.Pool.Addr(), Status: status, Duration: d, Error: class}
+		f.r.Target.Attempt(outcome, d)
+		return
+	}
+	e := &f.r.Upstream.Endpoints[f.endpoint]
+	*attempt = calllog.Attempt{Target: e.Pool.Addr(), Status: status, Duration: d, Error: class}
+	e.Metrics.Attempt(outcome, d)
 }
 
 // Body implements [engine.Exchange].
 func (f *apiFlow) Body(b []byte) {
 	f.rec.BytesIn += int64(len(b))
+	if f.busy { // no call yet: the client is paused, and this is what was read of it
+		f.kept = append(f.kept, b...)
+		return
+	}
 	if f.keeping {
 		if len(f.kept)+len(b) <= keptBody {
 			f.kept = append(f.kept, b...)
@@ -169,6 +204,12 @@ func (f *apiFlow) Body(b []byte) {
 // BodyEnd implements [engine.Exchange].
 func (f *apiFlow) BodyEnd(trailers []http1.Field) {
 	f.ended = true
+	if f.provider != nil {
+		trailers = nil // no provider takes any, and nobody has looked for credentials in them
+	}
+	if f.busy {
+		return
+	}
 	if f.keeping {
 		for i := range trailers {
 			f.trailers = append(f.trailers, http1.Field{Name: bytes.Clone(trailers[i].Name), Value: bytes.Clone(trailers[i].Value)})
@@ -179,6 +220,9 @@ func (f *apiFlow) BodyEnd(trailers []http1.Field) {
 
 // Flush implements [engine.Exchange].
 func (f *apiFlow) Flush() {
+	if f.busy {
+		return
+	}
 	f.call.Flush()
 	if !f.paused && f.call.Queued() > highWater {
 		f.paused = true
@@ -188,9 +232,11 @@ func (f *apiFlow) Flush() {
 
 // Gone implements [engine.Exchange].
 func (f *apiFlow) Gone(err error) {
-	f.call.Cancel()
 	f.gone(err)
-	f.done(f.answered(), "aborted")
+	if f.call != nil {
+		f.call.Cancel()
+		f.done(f.answered(), "aborted")
+	}
 	f.finish()
 	f.recycle()
 }
@@ -241,8 +287,8 @@ func (f *apiFlow) RequestDrained() {
 }
 
 // answerFields writes the header lines of an upstream's answer that go to the client.
-func (x *exchange) answerFields(h *http1.Head, bodiless bool) []byte {
-	b := x.fields[:0]
+func (f *apiFlow) answerFields(h *http1.Head, bodiless bool) []byte {
+	b := f.fields[:0]
 	for i := range h.Fields {
 		fl := &h.Fields[i]
 		if fl.Hop {
@@ -256,17 +302,29 @@ func (x *exchange) answerFields(h *http1.Head, bodiless bool) []byte {
 		case http1.TransferEncoding, http1.XRequestID, http1.XGwc:
 			continue
 		}
+		value := fl.Value
+		if f.provider != nil {
+			if value = f.fromProvider(fl); value == nil {
+				continue
+			}
+		}
 		b = append(b, fl.Name...)
 		b = append(b, ':', ' ')
-		b = append(b, fl.Value...)
+		b = append(b, value...)
 		b = append(b, '\r', '\n')
 	}
-	x.fields = x.head(b)
-	return x.fields
+	if f.provider != nil {
+		b = append(append(append(b, "x-gwc-provider: "...), f.provider.Name...), '\r', '\n')
+	}
+	f.fields = f.head(b)
+	return f.fields
 }
 
 // Interim implements [upstream.Receiver].
 func (f *apiFlow) Interim(h *http1.Head) {
+	if f.provider != nil {
+		return // hints for pages of a site; a provider has none
+	}
 	var b []byte
 	for i := range h.Fields {
 		fl := &h.Fields[i]
@@ -311,6 +369,9 @@ func (f *apiFlow) AnswerFlush() {
 // AnswerEnd implements [upstream.Receiver].
 func (f *apiFlow) AnswerEnd(trailers []http1.Field) {
 	f.done(f.rec.Status, "")
+	if f.provider != nil {
+		trailers = nil // as those of the request
+	}
 	c := f.c
 	f.finish()
 	f.recycle()

@@ -278,21 +278,26 @@ func (f *chatFlow) contain() {
 
 // crash ends an exchange after a panic. The flow is not used again.
 func (f *chatFlow) crash(v any, stack []byte) {
+	f.release()
+	f.exchange.crash(f.call, v, stack)
+}
+
+// crash ends an exchange after a panic, and its call if there is one.
+func (x *exchange) crash(call *upstream.Call, v any, stack []byte) {
 	defer func() { _ = recover() }() // what is broken may break again
-	f.p.panicked(v, stack)
-	if f.over {
+	x.p.panicked(v, stack)
+	if x.over {
 		return
 	}
-	if f.call != nil {
-		f.call.Cancel()
+	if call != nil {
+		call.Cancel()
 	}
-	f.rec.Error = "internal"
-	if !f.headOut {
-		f.rec.Status = http.StatusInternalServerError
+	x.rec.Error = "internal"
+	if !x.headOut {
+		x.rec.Status = http.StatusInternalServerError
 	}
-	f.release()
-	f.finish()
-	f.c.Abort()
+	x.finish()
+	x.c.Abort()
 }
 
 // later runs then under the exchange's mutex after d.

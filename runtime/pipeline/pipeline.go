@@ -6,7 +6,7 @@
 // waits; what is too long for a poller (scanning or translating a large body) runs on a goroutine without the
 // exchange's mutex and comes back under it.
 //
-// There are two flows: [apiFlow] proxies an operation of an API, bytes through; [chatFlow] collects an AI request,
+// There are two flows: [apiFlow] proxies an operation of an API or a provider's own path, bytes through; [chatFlow] collects an AI request,
 // picks targets in turn, passes through or translates. What gwc answers by itself needs none.
 //
 // The call record and the metrics observe an exchange at its end; they never sit in its way.
@@ -185,6 +185,17 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 		f.r = r
 		f.path = append(f.path[:0], path...)
 		if !f.admit(q) {
+			f.recycle()
+			return nothing{}
+		}
+		return f.run(q)
+	case r.Kind == artifact.RoutePassthrough:
+		f := p.apis.Get().(*apiFlow)
+		f.begin(c, q, s, now)
+		f.r, f.speaks = r, speaksAs(r.Provider.Kind)
+		f.path = append(f.path[:0], path...)
+		f.rec.Provider = r.Provider.Name
+		if !f.admit(q) || !f.opened(q) {
 			f.recycle()
 			return nothing{}
 		}
@@ -461,6 +472,9 @@ func (x *exchange) finish() {
 		x.rec.Route = x.r.ID
 		x.rec.Operation = x.r.Operation
 		x.rec.Path = x.r.Path
+		if x.r.Provider != nil { // the route says nothing of it
+			x.rec.Path = clip(string(x.path))
+		}
 		if x.r.API != nil {
 			x.rec.API = x.r.API.Name
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/telemetry"
 	"github.com/gwc-dev/gwc/runtime/upstream"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
 	"github.com/gwc-dev/gwc/schema/vendor"
 )
@@ -54,9 +55,11 @@ type Snapshot struct {
 // Route is an [artifact.Route], bound.
 type Route struct {
 	*artifact.Route
-	API      *artifact.API // nil for AI routes
-	Upstream *Upstream     // nil for AI routes
-	Prompt   *Prompt       // nil for all but routes of prompts
+	API      *artifact.API     // nil for AI routes
+	Upstream *Upstream         // nil for AI routes
+	Prompt   *Prompt           // nil for all but routes of prompts
+	Provider *Provider         // nil for all but routes of passthrough
+	Target   *telemetry.Target // of the provider's calls that name no model, for the same routes
 	Metrics  *telemetry.Route
 }
 
@@ -118,6 +121,13 @@ type App struct {
 	Page []byte
 	// Resources is the same for clients of Google's API.
 	Resources []byte
+	// Passthrough is what it may call of providers' own paths, by the provider's index.
+	Passthrough map[int]*Opened
+}
+
+// Opened is what an app may call of one provider's own paths.
+type Opened struct {
+	HTTP, WebSocket match.Table
 }
 
 // Key is what a key's hash leads to.
@@ -205,6 +215,10 @@ func New(a *artifact.Artifact, digest string, d Deps, now time.Time) (*Snapshot,
 		}
 		if r.Route.Kind.Prompt() {
 			r.Prompt = prompts[r.Route.Prompt]
+		}
+		if r.Route.Kind == artifact.RoutePassthrough {
+			r.Provider = providers[r.Route.Provider]
+			r.Target = d.Metrics.Target(r.Provider.Name, "")
 		}
 		s.Routes[i] = r
 	}
@@ -390,6 +404,19 @@ func (s *Snapshot) app(i int, d Deps) {
 		b.Resources = append(b.Resources, s.Models[n].Resource...)
 	}
 	b.Resources = append(b.Resources, "]}\n"...)
+	for i := range a.Passthrough {
+		provider := a.Passthrough[i].Provider
+		if b.Passthrough[provider] != nil {
+			continue
+		}
+		if b.Passthrough == nil {
+			b.Passthrough = map[int]*Opened{}
+		}
+		o := new(Opened)
+		o.HTTP, _ = a.Table(provider, false) // a valid artifact has no tables that collide
+		o.WebSocket, _ = a.Table(provider, true)
+		b.Passthrough[provider] = o
+	}
 	if len(a.Limits) > 0 {
 		limits := make([]meter.Limit, len(a.Limits))
 		for i, l := range a.Limits {

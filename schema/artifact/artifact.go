@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/passthrough"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
 	"github.com/gwc-dev/gwc/schema/artifact/prompt"
 )
@@ -235,6 +236,50 @@ type App struct {
 	Limits []Limit `cbor:"4,keyasint,omitempty"`
 	// Prompts are those that it may call beside those of its own tenant: indices into Artifact.Prompts, ascending.
 	Prompts []int `cbor:"5,keyasint,omitempty"`
+	// Passthrough are paths of providers that are opened to it, by provider, then paths.
+	Passthrough []Passthrough `cbor:"6,keyasint,omitempty"`
+}
+
+// Passthrough opens paths of one provider to an app. Provider indexes Artifact.Providers. Paths are templates in normal
+// form, sorted; Methods are sorted, and GET stands for HEAD as well. With WebSocket the paths are opened for that alone,
+// and there are no Methods.
+type Passthrough struct {
+	Provider  int      `cbor:"1,keyasint"`
+	Paths     []string `cbor:"2,keyasint"`
+	Methods   []string `cbor:"3,keyasint,omitempty"`
+	WebSocket bool     `cbor:"4,keyasint,omitempty"`
+}
+
+// Table returns the table of the paths at one provider that are opened to an app, or of those that are opened for
+// WebSocket, where the method is GET; the values are indices into Passthrough. ok is false where the paths are no table.
+// Where nothing is opened the table is empty.
+func (a *App) Table(provider int, socket bool) (t match.Table, ok bool) {
+	var patterns []match.Pattern
+	for i := range a.Passthrough {
+		p := &a.Passthrough[i]
+		if p.Provider != provider || p.WebSocket != socket {
+			continue
+		}
+		methods := p.Methods
+		if socket {
+			methods = []string{"GET"}
+		}
+		for _, m := range methods {
+			for _, path := range p.Paths {
+				patterns = append(patterns, match.Pattern{Method: m, Path: path, Value: uint32(i)})
+			}
+		}
+	}
+	t, conflicts := match.Build(patterns)
+	return t, len(conflicts) == 0
+}
+
+// Opened returns the methods for which the paths are opened, or [passthrough.WebSocket].
+func (p *Passthrough) Opened() []string {
+	if p.WebSocket {
+		return []string{passthrough.WebSocket}
+	}
+	return p.Methods
 }
 
 // Limit allows Requests per window of Per.
@@ -295,6 +340,8 @@ const (
 	RouteResponses
 	// RouteCompletions is POST /v1/completions.
 	RouteCompletions
+	// RoutePassthrough is a method of a provider's own paths, below /passthrough/{provider}/.
+	RoutePassthrough
 	// RouteKinds is one more than the last.
 	RouteKinds
 )
@@ -316,6 +363,8 @@ type Route struct {
 	Origin    Origin        `cbor:"10,keyasint"`
 	// Prompt is the index into Artifact.Prompts, of routes of prompts.
 	Prompt int `cbor:"11,keyasint,omitempty"`
+	// Provider is the index into Artifact.Providers, of routes of passthrough.
+	Provider int `cbor:"12,keyasint,omitempty"`
 }
 
 // Origin is the place of a definition in the sources, for `gwc try` and `gwc explain`.

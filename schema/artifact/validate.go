@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/passthrough"
 	"github.com/gwc-dev/gwc/schema/artifact/prompt"
 	"github.com/gwc-dev/gwc/schema/vendor"
 )
@@ -346,12 +348,59 @@ func (v *validator) tenants() {
 				v.fail("app %d: its prompts are not ascending", i)
 			}
 		}
+		v.passthrough(i, p)
 		for _, l := range p.Limits {
 			if l.Requests < 1 || l.Per <= 0 {
 				v.fail("app %d: a limit is not at least one request per a positive time", i)
 			}
 		}
 	}
+}
+
+// passthrough holds that what is opened to an app is a table, and that nothing in it stays closed.
+func (v *validator) passthrough(app int, p *App) {
+	for j := range p.Passthrough {
+		o := &p.Passthrough[j]
+		v.index(o.Provider, len(v.a.Providers), "app %d: the provider of an opened path", app)
+		if v.err != nil {
+			return
+		}
+		if j > 0 && p.Passthrough[j-1].Compare(o) >= 0 {
+			v.fail("app %d: what is opened to it is not in order", app)
+		}
+		if len(o.Paths) == 0 || o.WebSocket != (len(o.Methods) == 0) || !slices.IsSorted(o.Paths) || !slices.IsSorted(o.Methods) {
+			v.fail("app %d: %d paths are opened for %d methods, or not in order", app, len(o.Paths), len(o.Methods))
+		}
+		for _, m := range o.Methods {
+			v.oneOf(m, passthrough.Methods(), "app %d: an opened method", app)
+		}
+		for _, path := range o.Paths {
+			v.text(path, "app %d: an opened path", app)
+			if n, err := match.Normal(match.Pattern{Method: "GET", Path: path}); err != nil || n.Path != path {
+				v.fail("app %d: an opened path is no template in normal form", app)
+				return
+			}
+			if _, why := passthrough.Refused(v.a.Providers[o.Provider].Kind, o.Opened(), path); why != "" {
+				v.fail("app %d: an opened path %s", app, why)
+			}
+		}
+		if v.err != nil {
+			return
+		}
+		if j > 0 && p.Passthrough[j-1].Provider == o.Provider {
+			continue
+		}
+		for _, socket := range []bool{false, true} {
+			if _, ok := p.Table(o.Provider, socket); !ok {
+				v.fail("app %d: opened paths collide", app)
+			}
+		}
+	}
+}
+
+// Compare orders what is opened to an app: by provider, then paths, then methods.
+func (p *Passthrough) Compare(o *Passthrough) int {
+	return cmp.Or(cmp.Compare(p.Provider, o.Provider), slices.Compare(p.Paths, o.Paths), slices.Compare(p.Methods, o.Methods))
 }
 
 func (v *validator) prompts() {
@@ -399,11 +448,25 @@ func (v *validator) routes() {
 			if r.Auth != "key" {
 				v.fail("route %d leads to a prompt without a key", i)
 			}
+		case r.Kind == RoutePassthrough:
+			v.index(r.Provider, len(v.a.Providers), "route %d: its provider", i)
+			if r.API != -1 {
+				v.fail("route %d has an API, which its kind has not", i)
+			}
+			if r.Auth != "key" {
+				v.fail("route %d leads to a provider without a key", i)
+			}
+			if v.err == nil && r.Path != passthrough.Root+v.a.Providers[r.Provider].Name+"/{path+}" {
+				v.fail("route %d does not begin with its provider's name", i)
+			}
 		default:
 			v.fail("route %d: its kind is %d, which this binary does not know", i, r.Kind)
 		}
 		if r.Prompt != 0 && !r.Kind.Prompt() {
 			v.fail("route %d has a prompt, which its kind has not", i)
+		}
+		if r.Provider != 0 && r.Kind != RoutePassthrough {
+			v.fail("route %d has a provider, which its kind has not", i)
 		}
 		v.text(r.Path, "route %d: its path", i)
 		v.text(r.Operation, "route %d: its operation", i)

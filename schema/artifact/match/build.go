@@ -468,3 +468,18 @@ func flatten(patterns []Pattern, trees map[string]*tree, methods []string) Table
 	}
 	return t
 }
+
+// Meet returns a path that two path templates both match, and whether there is one. It is exact but for segments with
+// several parameters, of which it may miss a common text that neither suggests. Templates that [Check] refuses meet
+// nothing.
+func Meet(a, b string) (path string, ok bool) {
+	x, err := parseTemplate(a)
+	if err != nil {
+		return "", false
+	}
+	y, err := parseTemplate(b)
+	if err != nil {
+		return "", false
+	}
+	return meet(x, y)
+}
