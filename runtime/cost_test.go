@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
@@ -50,6 +52,9 @@ type charged struct {
 	Cost     json.Number `json:"cost_usd"`
 	Estimate bool        `json:"cost_estimate"`
 	Price    string      `json:"price"`
+	Stated   json.Number `json:"provider_cost_usd"`
+	Unpriced []string    `json:"unpriced"`
+	Units    price.Units `json:"units"`
 	Tokens   *struct {
 		Input, Output int64
 		Estimate      bool
@@ -112,6 +117,12 @@ func TestTheRecordSaysWhatAnExchangeCost(t *testing.T) {
 	claude := func(usage string) string {
 		return json(`{"id":"m","type":"message","role":"assistant","model":"claude","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","usage":` + usage + `}`)
 	}
+	lacks := map[string][]string{ // what the record says has no price
+		"a service tier without one is unknown, and not the usual one's": {"service"},
+		"nor is one of which nobody has heard":                           {"service"},
+		"searches without a price are unknown":                           {"webSearch"},
+		"without a price the cost is unknown, and not 0":                 {"input", "output"},
+	}
 	for _, tt := range []struct {
 		name     string
 		model    string
@@ -126,7 +137,11 @@ func TestTheRecordSaysWhatAnExchangeCost(t *testing.T) {
 		{"one token is exact", "fast", false, []string{openAI(`,"usage":{"prompt_tokens":1,"completion_tokens":0}`)}, false, "0.00000125", false, []string{""}},
 		{"reasoning is not paid twice", "fast", false, []string{openAI(`,"usage":{"prompt_tokens":10,"completion_tokens":100,"total_tokens":110,"completion_tokens_details":{"reasoning_tokens":90}}`)}, false, "0.0010125", false, []string{""}},
 		{"a service tier with a price of its own", "fast", false, []string{openAI(`,"service_tier":"batch","usage":{"prompt_tokens":1000,"completion_tokens":500}`)}, false, "0.003125", false, []string{""}},
-		{"a service tier without one is an estimate", "fast", false, []string{openAI(`,"usage":{"prompt_tokens":1000,"completion_tokens":500},"service_tier":"priority"`)}, false, "0.00625", true, []string{""}},
+		{"a service tier without one is unknown, and not the usual one's", "fast", false, []string{openAI(`,"usage":{"prompt_tokens":1000,"completion_tokens":500},"service_tier":"priority"`)}, false, "", false, []string{""}},
+		{"nor is one of which nobody has heard", "fast", false, []string{openAI(`,"usage":{"prompt_tokens":1000,"completion_tokens":500},"service_tier":"turbo"`)}, false, "", false, []string{""}},
+		{"the usual one has many names", "fast", false, []string{openAI(`,"usage":{"prompt_tokens":1000,"completion_tokens":500},"service_tier":"on_demand"`)}, false, "0.00625", false, []string{""}},
+		{"searches without a price are unknown", "smart", false, []string{claude(`{"input_tokens":1000,"output_tokens":100,"server_tool_use":{"web_search_requests":2}}`)}, false, "", false, []string{""}},
+		{"fetches cost nothing but their tokens", "smart", false, []string{claude(`{"input_tokens":1000,"output_tokens":100,"server_tool_use":{"web_search_requests":0,"web_fetch_requests":2}}`)}, false, "0.0045", false, []string{""}},
 		{"a stream, by its last chunk", "fast", true, []string{whole(piece("he") + piece("llo") + stop + usage + done)}, false, "0.00535", false, []string{""}},
 		{"a stream without usage is estimated by its pieces", "fast", true, []string{whole(piece("he") + piece("llo") + stop + done)}, false, "0.00005375", true, []string{""}},
 		{"a stream that breaks off settles on what was seen", "fast", true, []string{cut(piece("he") + piece("llo"))}, false, "0.00004375", true, []string{""}},
@@ -171,7 +186,10 @@ func TestTheRecordSaysWhatAnExchangeCost(t *testing.T) {
 			if has := strings.Contains(metrics, "gwc_cost_usd_total{"); has != (tt.want != "") {
 				t.Errorf("gwc_cost_usd_total is shown: %v", has)
 			}
-			if has := strings.Contains(metrics, "gwc_unpriced_total{"); has != tt.unpriced {
+			if diff := cmp.Diff(lacks[tt.name], c.Unpriced); diff != "" {
+				t.Errorf("unpriced: mismatch (-want +got)\n%s", diff)
+			}
+			if has := strings.Contains(metrics, "gwc_unpriced_total{"); has != (lacks[tt.name] != nil) {
 				t.Errorf("gwc_unpriced_total is shown: %v", has)
 			}
 		})

@@ -52,9 +52,5 @@ func version(a *artifact.Artifact, at int) any {
 
 // plainRate is a rate for JSON: its price in USD as a string, since it is exact.
 func plainRate(r price.Rate) object {
-	per := "million tokens"
-	if r.Kind.Piece() {
-		per = r.Kind.String()
-	}
-	return object{{"service", r.Service}, {"above", r.Above}, {"kind", r.Kind.String()}, {"usd", price.FormatRate(r.Femto, r.Kind)}, {"per", per}}
+	return object{{"service", r.Service}, {"above", r.Above}, {"kind", r.Kind.String()}, {"usd", price.FormatRate(r.Femto, r.Kind)}, {"per", r.Kind.Per()}}
 }

@@ -107,9 +107,12 @@ func rates(p, other *price.Price) string {
 		if r.Service != "" {
 			s = r.Service + " " + s
 		}
-		if r.Kind.Piece() {
+		switch {
+		case r.Kind.Piece():
 			pieces = append(pieces, s+" USD each")
-		} else {
+		case r.Kind == price.Character:
+			pieces = append(pieces, s+" USD per "+r.Kind.Per())
+		default:
 			tokens = append(tokens, s)
 		}
 	}

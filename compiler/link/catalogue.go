@@ -335,7 +335,7 @@ func (l *linker) price(p *ir.Price, path ...string) {
 		d.Summary, d.Help = "the price has no output, so that no answer can be priced", []string{`add output, "0" for a model that answers without tokens`}
 	case out && !in:
 		d.Summary, d.Help = "the price has no input, so that no request can be priced", []string{"add input"}
-	case !in && !out && !usual(price.Image) && !usual(price.Request):
+	case !in && !out && !slices.ContainsFunc(p.Rates, func(r price.Rate) bool { return r.Service == "" && r.Above == 0 && r.Kind.Beside() }):
 		d.Summary, d.Help = "the price says nothing of usual exchanges", []string{"add input and output, in USD per million tokens"}
 	}
 	if d.Summary != "" {

@@ -284,6 +284,22 @@ func usual(p *ir.Price) func(price.Kind) (femto uint64, ok bool) {
 	}
 }
 
+// repeats reports whether rates say what the catalogue says of usual exchanges, and nothing else: service tiers and pieces
+// may be left out.
+func repeats(rates []price.Rate, listed *price.Price) bool {
+	for _, r := range rates {
+		if femto, ok := listed.Rate(r.Service, r.Above, r.Kind); !ok || femto != r.Femto {
+			return false
+		}
+	}
+	for _, want := range listed.Rates {
+		if want.Service == "" && !want.Kind.Beside() && !slices.Contains(rates, want) {
+			return false
+		}
+	}
+	return true
+}
+
 // given judges a price that the files say for one upstream model.
 func (l *linter) given(t *ir.Target, path []string, p *ir.Price) {
 	rate := usual(p)
@@ -292,10 +308,9 @@ func (l *linter) given(t *ir.Target, path []string, p *ir.Price) {
 		return
 	}
 	if listed != nil {
-		same := price.Price{Rates: p.Rates}.Identify().Version == listed.Version
-		if same {
+		if repeats(p.Rates, listed) {
 			l.warn(codeListPrice, path, diag.Diagnostic{
-				Summary: "the price is the catalogue's, word for word",
+				Summary: "the price says nothing but what the catalogue says",
 				Notes:   []string{"an artifact pins its prices anyway, and a copy here does not follow when the catalogue is updated"},
 				Help:    []string{"remove it"}})
 		}

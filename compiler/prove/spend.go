@@ -102,7 +102,7 @@ func (s *search) spend() {
 	s.checked = count(len(accounts), s.a.Each)
 	s.notes = append(s.notes, "a limit of N per window admits N requests at once and N more while the window passes, in each process of the gateway")
 	if s.a.Tokens > 0 || s.a.USD != "" {
-		s.notes = append(s.notes, "each attempt counts with the largest input and output that the catalogue knows of its target, at the highest price")
+		s.notes = append(s.notes, "each attempt counts with the largest input and output that the catalogue knows of its target, at the highest price; searches that providers make, and other tools that they run, come on top")
 	}
 	s.help = []string{"add a limit, lower one, or name the app under \"unless\""}
 }
@@ -214,10 +214,12 @@ func (s *search) dearest(m *ir.Model, again int) use {
 			u.noCharge = fmt.Sprintf("nobody knows how much %s, a target of model %q, reads at most", name, m.Name)
 		case highest(p, input, price.Image) > 0:
 			u.noCharge = fmt.Sprintf("%s, a target of model %q, charges for images, whose number nothing bounds", name, m.Name)
+		case highest(p, input, price.Character, price.Second, price.SearchUnit, price.Citation) > 0:
+			u.noCharge = fmt.Sprintf("%s, a target of model %q, charges for what no limit counts", name, m.Name)
 		default:
 			times := func(n *big.Int, rate uint64) *big.Int { return new(big.Int).Mul(n, new(big.Int).SetUint64(rate)) }
-			u.femto.Add(u.femto, times(big.NewInt(input), highest(p, input, price.Input, price.CacheRead, price.CacheWrite, price.CacheWrite1h, price.InputAudio)))
-			u.femto.Add(u.femto, times(written, highest(p, input, price.Output, price.Reasoning, price.OutputAudio)))
+			u.femto.Add(u.femto, times(big.NewInt(input), highest(p, input, price.Input, price.CacheRead, price.CacheWrite, price.CacheWrite1h, price.InputAudio, price.InputImage)))
+			u.femto.Add(u.femto, times(written, highest(p, input, price.Output, price.Reasoning, price.OutputAudio, price.OutputImage)))
 			u.femto.Add(u.femto, new(big.Int).SetUint64(highest(p, input, price.Request)))
 		}
 	}

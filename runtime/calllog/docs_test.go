@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // TestEveryFieldIsDocumented compares the rows of docs/call-log.md with the fields of a record that has everything.
@@ -25,10 +27,13 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 
 	r := aRecord()
 	r.API, r.Operation, r.Limit, r.Error = "a", "o", "l", "e"
-	r.Tokens = Tokens{1, 1, 1, 1, 1, 1, 1, 1, true, 1, 1}
+	r.Tokens = Tokens{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, true, 1, 1}
+	r.Units = price.Units{Images: 1, WebSearches: 1, FileSearches: 1, ServerTools: 1, SearchUnits: 1, Characters: 1, Seconds: 1}
+	r.Stated, r.HasStated = 1, true
 	r.Attempts[0].Cost, r.Attempts[0].HasCost = 1, true
 	r.Cost, r.HasCost, r.CostEstimate, r.Price = 1, true, true, "p"
-	r.ServiceTier = "batch"
+	r.ServiceTier, r.Losses = "batch", "seed"
+	r.Unpriced = (*price.Price)(nil).Of(&price.Usage{Input: 1}).Missing
 	r.Prompt, r.PromptVersion = "p", 1
 	var v map[string]any
 	if err := json.Unmarshal([]byte(encodeString(r)), &v); err != nil {
@@ -57,7 +62,9 @@ func walk(prefix string, v map[string]any, see func(name, kind string)) {
 			walk(name+".", v, see)
 		case []any:
 			see(name, "array")
-			walk(name+"[].", v[0].(map[string]any), see)
+			if of, ok := v[0].(map[string]any); ok {
+				walk(name+"[].", of, see)
+			}
 		case string:
 			see(name, "string")
 		case float64:

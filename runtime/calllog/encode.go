@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // maxText bounds every string of a record, so that a line is bounded however long the name that a caller asks for.
@@ -100,7 +102,17 @@ func (e *encoder) encode(r *Record) []byte {
 	if r.HasTokens {
 		b = tokens(b, &r.Tokens)
 	}
+	if r.Units.Any() {
+		b = units(b, &r.Units)
+	}
 	b = text(b, `,"service_tier":"`, r.ServiceTier)
+	if r.HasStated {
+		b = append(b, `,"provider_cost_usd":`...)
+		b = r.Stated.Append(b)
+	}
+	if r.Unpriced != 0 {
+		b = unpriced(b, r.Unpriced)
+	}
 	if r.HasCost {
 		b = append(b, `,"cost_usd":`...)
 		b = r.Cost.Append(b)
@@ -151,12 +163,43 @@ func tokens(b []byte, t *Tokens) []byte {
 	b = kind(b, `,"reasoning":`, t.Reasoning)
 	b = kind(b, `,"input_audio":`, t.InputAudio)
 	b = kind(b, `,"output_audio":`, t.OutputAudio)
+	b = kind(b, `,"input_image":`, t.InputImage)
+	b = kind(b, `,"output_image":`, t.OutputImage)
+	b = kind(b, `,"citation":`, t.Citation)
 	b = kind(b, `,"billed_input":`, t.BilledInput)
 	b = kind(b, `,"billed_output":`, t.BilledOutput)
 	if t.Estimate {
 		b = append(b, `,"estimate":true`...)
 	}
 	return append(b, '}')
+}
+
+// units writes "units": what was used apart from tokens, each kind only when not zero.
+func units(b []byte, u *price.Units) []byte {
+	b = append(b, `,"units":`...)
+	start := len(b)
+	b = kind(b, `,"images":`, u.Images)
+	b = kind(b, `,"web_searches":`, u.WebSearches)
+	b = kind(b, `,"file_searches":`, u.FileSearches)
+	b = kind(b, `,"server_tools":`, u.ServerTools)
+	b = kind(b, `,"search_units":`, u.SearchUnits)
+	b = kind(b, `,"characters":`, u.Characters)
+	b = kind(b, `,"seconds":`, u.Seconds)
+	b[start] = '{' // in place of the first comma; there is one, since something was used
+	return append(b, '}')
+}
+
+// unpriced writes "unpriced", the names of what has no price.
+func unpriced(b []byte, s price.Set) []byte {
+	var names [32]string
+	b = append(b, `,"unpriced":[`...)
+	for i, name := range s.Append(names[:0]) {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), name...), '"')
+	}
+	return append(b, ']')
 }
 
 func kind(b []byte, name string, n int64) []byte {

@@ -44,10 +44,14 @@ type Record struct {
 	Stream        bool
 	Tokens        Tokens
 	HasTokens     bool
+	Units         price.Units  // what was used apart from tokens
+	Stated        price.Amount // what the provider itself says that the answer cost
+	HasStated     bool
 	Cost          price.Amount // of all attempts
 	HasCost       bool         // false: nobody knows what it costs, which is not 0
 	CostEstimate  bool         // Cost rests on a guess
-	ServiceTier   string       // of the provider, where it is not its usual one: "batch", "flex", "priority"
+	Unpriced      price.Set    // what was used and has no price, where the cost is not known for that
+	ServiceTier   string       // of the provider, where it is not its usual one: one of [price.Services], or [price.Other]
 	Price         string       // the version of the price that the answer was charged by
 	StopReason    string
 	Losses        string // what of the request the target could not express and was left out: fields, with commas between
@@ -71,8 +75,10 @@ type Attempt struct {
 // Reasoning. CacheWrite includes CacheWrite1h.
 type Tokens struct {
 	Input, Output, CacheRead, CacheWrite, CacheWrite1h, Reasoning int64
-	// InputAudio and OutputAudio are part of Input and Output.
-	InputAudio, OutputAudio int64
+	// Tokens of audio and images are part of Input and Output.
+	InputAudio, OutputAudio, InputImage, OutputImage int64
+	// Citation stands beside Input and Output.
+	Citation int64
 	// Estimate tells that the provider did not count, or not to the end.
 	Estimate bool
 	// BilledInput and BilledOutput are what the provider charges for, where it says that this is not Input and Output.

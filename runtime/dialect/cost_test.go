@@ -51,14 +51,14 @@ func TestRecordedAnswersCostWhatTheirUsageSays(t *testing.T) {
 		tap.Feed([]byte(i.answer))
 		tap.Finish()
 		u := tap.Seen().Usage
-		got := e.Price.Of(&price.Usage{Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h,
-			Reasoning: u.Reasoning, InputAudio: u.InputAudio, OutputAudio: u.OutputAudio, Service: u.Service})
-		want := fractions(raw, kind, e.Price)
+		used := u.Counted()
+		got := e.Price.Of(&used)
+		want := fractions(raw, kind, e.Price, u.Service)
 		have, _ := new(big.Rat).SetString(got.Amount.String())
 		if off := new(big.Rat).Sub(want, have); !got.Known || off.Abs(off).Cmp(big.NewRat(1, 2_000_000_000_000)) > 0 {
 			t.Errorf("%s: %s/%s costs %s (%+v), by its usage %s: %v", i.name, provider, asked.Model, got.Amount, got, want.FloatString(15), raw)
 		}
-		if got.Estimate && u.Service == "" { // a tier without a price of its own is estimated by the usual one
+		if got.Estimate {
 			t.Errorf("%s: the cost is an estimate: %v", i.name, raw)
 		}
 		if got.Amount == 0 && !e.Price.Free() {
@@ -133,7 +133,7 @@ func rawUsage(t *testing.T, i *interaction) map[string]any {
 }
 
 // fractions prices a usage from its own words, kind by kind.
-func fractions(usage map[string]any, kind string, p *price.Price) *big.Rat {
+func fractions(usage map[string]any, kind string, p *price.Price, service string) *big.Rat {
 	number := func(path ...string) *big.Rat {
 		var v any = usage
 		for _, name := range path {
@@ -151,8 +151,11 @@ func fractions(usage map[string]any, kind string, p *price.Price) *big.Rat {
 	}
 	rate := func(kinds ...price.Kind) *big.Rat {
 		for _, k := range kinds {
-			if i := slices.IndexFunc(p.Rates, func(r price.Rate) bool { return r.Service == "" && r.Above == 0 && r.Kind == k }); i >= 0 {
+			if i := slices.IndexFunc(p.Rates, func(r price.Rate) bool { return (r.Service == service || k.Piece() && r.Service == "") && r.Above == 0 && r.Kind == k }); i >= 0 {
 				usd, _ := new(big.Rat).SetString(price.FormatRate(p.Rates[i].Femto, k))
+				if k.Piece() {
+					return usd
+				}
 				return usd.Quo(usd, big.NewRat(1_000_000, 1))
 			}
 		}
@@ -160,6 +163,7 @@ func fractions(usage map[string]any, kind string, p *price.Price) *big.Rat {
 	}
 	sum := new(big.Rat)
 	add := func(n *big.Rat, r *big.Rat) { sum.Add(sum, new(big.Rat).Mul(n, r)) }
+	add(number("server_tool_use", "web_search_requests"), rate(price.WebSearch))
 	if kind == "anthropic" {
 		hour := number("cache_creation", "ephemeral_1h_input_tokens")
 		add(number("input_tokens"), rate(price.Input))
@@ -175,14 +179,18 @@ func fractions(usage map[string]any, kind string, p *price.Price) *big.Rat {
 	}
 	written := number("prompt_tokens_details", "cache_write_tokens")
 	plain := new(big.Rat).Sub(number("prompt_tokens"), cached)
+	heard, spoken := number("prompt_tokens_details", "audio_tokens"), number("completion_tokens_details", "audio_tokens")
+	plain.Sub(plain, heard)
 	add(plain.Sub(plain, written), rate(price.Input))
+	add(heard, rate(price.InputAudio))
+	add(spoken, rate(price.OutputAudio))
 	add(cached, rate(price.CacheRead, price.Input))
 	add(written, rate(price.CacheWrite, price.Input))
 	said, thought := number("completion_tokens"), number("completion_tokens_details", "reasoning_tokens")
 	if total := number("total_tokens"); thought.Cmp(said) > 0 || thought.Sign() > 0 && total.Cmp(new(big.Rat).Add(number("prompt_tokens"), new(big.Rat).Add(said, thought))) == 0 {
 		said.Add(said, thought) // xAI, and Vercel for Gemini, count reasoning beside the completion
 	}
-	add(new(big.Rat).Sub(said, thought), rate(price.Output))
+	add(said.Sub(said, spoken).Sub(said, thought), rate(price.Output))
 	add(thought, rate(price.Reasoning, price.Output))
 	return sum
 }

@@ -3,7 +3,10 @@
 // encodes them. Each dialect is a folder of its own (openaichat, anthropic) and knows no other.
 package dialect
 
-import "github.com/gwc-dev/gwc/schema/vendor"
+import (
+	"github.com/gwc-dev/gwc/schema/artifact/price"
+	"github.com/gwc-dev/gwc/schema/vendor"
+)
 
 // Role of a message's author.
 type Role uint8
@@ -216,30 +219,49 @@ const (
 )
 
 // Usage in the inside convention (DIALECTS.md): Input includes CacheRead and CacheWrite; Output includes Reasoning;
-// CacheWrite includes CacheWrite1h. Tokens of audio and images are part of Input and Output. ServerTools counts calls of
-// tools that the provider runs itself (web searches), where they are charged. Service is the service tier that the
-// provider says it served with, where that has a price of its own; see [Service].
+// CacheWrite includes CacheWrite1h. Tokens of audio and images are part of Input and Output; those of Citation, of the
+// sources that the provider read, stand beside them. Units are what is charged by the piece: searches and calls of tools
+// that the provider runs itself, images, seconds. Service is the service tier that the provider says it served with, where
+// that has a price of its own; see [Service].
 type Usage struct {
 	Input, Output, CacheRead, CacheWrite, CacheWrite1h, Reasoning int64
 	InputAudio, OutputAudio, InputImage, OutputImage              int64
-	ServerTools                                                   int64
+	Citation                                                      int64
+	Units                                                         price.Units
 	Service                                                       string
 	// BilledInput and BilledOutput are what the provider charges for where it says that this is not Input and Output
 	// (Cohere's billed units); both are 0 otherwise.
 	BilledInput, BilledOutput int64
-	Known                     bool
+	// Stated is what the provider itself says that the answer cost, where it does (HasStated): a fact beside the cost that
+	// is made of the rest.
+	Stated    price.Amount
+	HasStated bool
+	Known     bool // tokens were told
 }
 
-// Service returns the service tier that a raw JSON value names, if it is one that is charged otherwise than the usual
-// one: "batch", "flex" or "priority"; else "".
+// Service returns the service tier that a raw JSON value names: "" for the usual one, whatever it is called; one of
+// [price.Services]; or [price.Other] for a word that is none of these, of which nobody can say what it costs.
 func Service(raw []byte) string {
 	switch string(raw) {
+	case `"default"`, `"standard"`, `"auto"`, `"on_demand"`, `""`:
+		return ""
 	case `"batch"`:
 		return "batch"
 	case `"flex"`:
 		return "flex"
 	case `"priority"`:
 		return "priority"
+	case `"performance"`:
+		return "performance"
+	case `"scale"`:
+		return "scale"
+	case `"reserved"`:
+		return "reserved"
+	case `"provisioned"`:
+		return "provisioned"
+	}
+	if len(raw) > 0 && raw[0] == '"' {
+		return price.Other
 	}
 	return ""
 }

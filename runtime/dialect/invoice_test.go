@@ -44,7 +44,12 @@ type part struct {
 	under []string // the kinds under which a price is looked for, the part's own first
 }
 
-func (p *position) name() string { return p.x.Corpus + "/" + p.x.Name }
+func (p *position) name() string {
+	if p.x.Corpus == "" {
+		return p.x.Name // made by hand
+	}
+	return p.x.Corpus + "/" + p.x.Name
+}
 
 // TestTheGoldenInvoice prices recorded usages of every provider that has any, and writes each sum out so that it can be
 // done again by hand: testdata/invoice.golden. The tokens are those that an oracle reads in the provider's own words, the
@@ -71,90 +76,35 @@ func TestTheGoldenInvoice(t *testing.T) {
 	}
 	chosen := choose(known, invoiced)
 
-	var b strings.Builder
-	b.WriteString("# Recorded usages and what they cost. Prices are USD per million tokens, products and sums USD, all of them exact.\n" +
+	in := &invoice{catalogue: string(text), totals: map[string]*big.Rat{}, counts: map[string]int{}}
+	b := &in.b
+	b.WriteString("# Recorded usages and what they cost. Prices are USD per million tokens or characters, or by the piece; products and\n" +
+		"# sums USD, all of them exact.\n" +
 		"# Generated: GWC_UPDATE=1 go test ./runtime/dialect -run TestTheGoldenInvoice\n")
-	totals, counts := map[string]*big.Rat{}, map[string]int{}
-	stated, agree := 0, 0
 	for _, p := range chosen {
-		tiers := pricesOf(t, string(text), p.entry.Name())
-		fmt.Fprintf(&b, "\n%s\n  %s/%s", p.name(), p.provider, p.model)
-		if p.entry.Name() != p.provider+"/"+p.model {
-			fmt.Fprintf(&b, " (price of %s)", p.entry.Name())
-		}
-		if p.byAnswer {
-			b.WriteString(" (model by the answer)")
-		}
-		if p.usage.Service != "" {
-			fmt.Fprintf(&b, " (service %s, at the usual price)", p.usage.Service)
-		}
-		b.WriteString("\n")
-		sum, priced, guess := new(big.Rat), true, p.usage.Service != ""
-		for _, part := range p.parts {
-			of, rate := rateOf(tiers, part.under, p.usage.Input)
-			if rate == "" {
-				priced = false
-				fmt.Fprintf(&b, "  %-13s %7d × unknown\n", part.kind, part.n)
-				continue
-			}
-			usd, ok := new(big.Rat).SetString(rate)
-			if !ok {
-				t.Fatalf("%s: price %q", p.entry.Name(), rate)
-			}
-			product := usd.Mul(usd, big.NewRat(part.n, 1_000_000))
-			sum.Add(sum, product)
-			fmt.Fprintf(&b, "  %-13s %7d × %-6s = %s", part.kind, part.n, rate, decimal(t, product))
-			if of != part.kind {
-				fmt.Fprintf(&b, " (price of %s)", of)
-				guess = guess || strings.HasSuffix(part.kind, "Audio")
-			}
-			b.WriteString("\n")
-		}
-		got := costOf(t, p)
-		if !priced {
-			b.WriteString("  cost          unknown\n")
-			if got.Known {
-				t.Errorf("%s: costs %s, and some part has no price", p.name(), got.Amount)
-			}
-			continue
-		}
-		fmt.Fprintf(&b, "  cost          %s\n", decimal(t, sum))
-		want := picos(sum)
-		if want.Cmp(sum) != 0 {
-			fmt.Fprintf(&b, "  rounded       %s\n", decimal(t, want))
-		}
-		if !got.Known || got.Amount.String() != decimal(t, want) || got.Estimate != guess {
-			t.Errorf("%s: %s/%s costs %+v by the runtime, %s (estimate: %v) by hand; usage %+v", p.name(), p.provider, p.model, got, decimal(t, want), guess, p.usage)
-		}
-		if said := statedCost(p.x); said != nil {
-			off := new(big.Rat).Sub(said, want)
-			verdict := "agrees"
-			if stated++; new(big.Rat).Abs(off).Cmp(big.NewRat(1, 1e12)) > 0 {
-				verdict = "differs by " + decimal(t, off)
-			} else {
-				agree++
-			}
-			fmt.Fprintf(&b, "  stated        %s: %s\n", decimal(t, said), verdict)
-		}
-		if totals[p.provider] == nil {
-			totals[p.provider] = new(big.Rat)
-		}
-		totals[p.provider].Add(totals[p.provider], want)
-		counts[p.provider]++
+		in.write(t, p)
 	}
+	totals, counts, stated, agree := in.totals, in.counts, in.stated, in.agree
 	b.WriteString("\n# Totals of the above\n\n")
 	n, all := 0, new(big.Rat)
 	for _, provider := range slices.Sorted(maps.Keys(totals)) {
-		fmt.Fprintf(&b, "%-16s %4d usages  %s\n", provider, counts[provider], decimal(t, totals[provider]))
+		fmt.Fprintf(b, "%-16s %4d usages  %s\n", provider, counts[provider], decimal(t, totals[provider]))
 		n += counts[provider]
 		all.Add(all, totals[provider])
 	}
-	fmt.Fprintf(&b, "%-16s %4d usages  %s\n", "all", n, decimal(t, all))
-	fmt.Fprintf(&b, "\n%d answers state what they cost; %d of them state the same.\n", stated, agree)
+	fmt.Fprintf(b, "%-16s %4d usages  %s\n", "all", n, decimal(t, all))
+	fmt.Fprintf(b, "\n%d answers state what they cost; %d of them state the same.\n", stated, agree)
 	b.WriteString("\n# Usages of which the price is unknown: none of them costs 0\n\n")
 	for _, line := range slices.Sorted(maps.Keys(unknown)) {
-		fmt.Fprintf(&b, "unknown %4d usages of %s\n", unknown[line], line)
+		fmt.Fprintf(b, "unknown %4d usages of %s\n", unknown[line], line)
 	}
+	b.WriteString("\n# Made by hand: what the recordings do not have\n")
+	made := &invoice{catalogue: string(text), totals: map[string]*big.Rat{}, counts: map[string]int{}}
+	for _, m := range handmade() {
+		p := m.position(t)
+		made.write(t, p)
+	}
+	b.WriteString(made.b.String())
 	if c := (*price.Price)(nil).Of(&price.Usage{Input: 1, Output: 1}); c.Known {
 		t.Errorf("what has no price costs %s", c.Amount)
 	}
@@ -180,6 +130,102 @@ func TestTheGoldenInvoice(t *testing.T) {
 	}
 }
 
+// invoice is written position by position.
+type invoice struct {
+	b             strings.Builder
+	catalogue     string // the text of models.txt
+	totals        map[string]*big.Rat
+	counts        map[string]int
+	stated, agree int
+}
+
+// write writes a position, and holds the runtime's cost against it.
+func (in *invoice) write(t *testing.T, p *position) {
+	t.Helper()
+	b := &in.b
+	tiers, served := pricesOf(t, in.catalogue, p.entry.Name(), p.usage.Service, p.usage.Input)
+	fmt.Fprintf(b, "\n%s\n  %s/%s", p.name(), p.provider, p.model)
+	if p.entry.Name() != p.provider+"/"+p.model {
+		fmt.Fprintf(b, " (price of %s)", p.entry.Name())
+	}
+	if p.byAnswer {
+		b.WriteString(" (model by the answer)")
+	}
+	if p.usage.Service != "" {
+		fmt.Fprintf(b, " (service %s)", p.usage.Service)
+	}
+	b.WriteString("\n")
+	sum, priced := new(big.Rat), served
+	var lacking []string
+	if !served {
+		lacking = []string{"service"}
+		fmt.Fprintf(b, "  %-13s %7s   unknown\n", "service", p.usage.Service)
+	}
+	for _, part := range p.parts {
+		of, rate := rateOf(tiers, part.under, p.usage.Input)
+		if rate == "" || !served {
+			priced = false
+			if served {
+				lacking = append(lacking, part.kind)
+			}
+			fmt.Fprintf(b, "  %-13s %7d × unknown\n", part.kind, part.n)
+			continue
+		}
+		usd, ok := new(big.Rat).SetString(rate)
+		if !ok {
+			t.Fatalf("%s: price %q", p.entry.Name(), rate)
+		}
+		per := int64(1_000_000)
+		if pieces[part.kind] {
+			per = 1
+		}
+		product := usd.Mul(usd, big.NewRat(part.n, per))
+		sum.Add(sum, product)
+		fmt.Fprintf(b, "  %-13s %7d × %-6s = %s", part.kind, part.n, rate, decimal(t, product))
+		if of != part.kind {
+			fmt.Fprintf(b, " (price of %s)", of)
+		}
+		b.WriteString("\n")
+	}
+	got, seen := costOf(t, p)
+	if !priced {
+		b.WriteString("  cost          unknown\n")
+		if missing := got.Missing.Append(nil); got.Known || !slices.Equal(missing, lacking) {
+			t.Errorf("%s: costs %s by the runtime, and lacks the prices of %v; by hand those of %v", p.name(), got.Amount, missing, lacking)
+		}
+		return
+	}
+	fmt.Fprintf(b, "  cost          %s\n", decimal(t, sum))
+	want := picos(sum)
+	if want.Cmp(sum) != 0 {
+		fmt.Fprintf(b, "  rounded       %s\n", decimal(t, want))
+	}
+	if !got.Known || got.Amount.String() != decimal(t, want) || got.Estimate {
+		t.Errorf("%s: %s/%s costs %+v by the runtime, %s by hand; usage %+v", p.name(), p.provider, p.model, got, decimal(t, want), p.usage)
+	}
+	if said := statedCost(p.x); said != nil {
+		if !seen.HasStated || seen.Stated.String() != decimal(t, cut(said)) {
+			t.Errorf("%s: the runtime reads that it costs %s, the answer says %s", p.name(), seen.Stated, decimal(t, said))
+		}
+		off := new(big.Rat).Sub(said, want)
+		verdict := "agrees"
+		if in.stated++; new(big.Rat).Abs(off).Cmp(big.NewRat(1, 1e12)) > 0 {
+			verdict = "differs by " + decimal(t, off)
+		} else {
+			in.agree++
+		}
+		fmt.Fprintf(b, "  stated        %s: %s\n", decimal(t, said), verdict)
+	}
+	if in.totals[p.provider] == nil {
+		in.totals[p.provider] = new(big.Rat)
+	}
+	in.totals[p.provider].Add(in.totals[p.provider], want)
+	in.counts[p.provider]++
+}
+
+// pieces are the kinds that are priced by the piece.
+var pieces = map[string]bool{"image": true, "request": true, "webSearch": true, "fileSearch": true, "serverTool": true, "searchUnit": true, "second": true}
+
 // positions are the recorded usages that an oracle can read: of chats, and of embeddings in OpenAI's dialect.
 func positions(t *testing.T) (all []*position) {
 	t.Helper()
@@ -188,6 +234,7 @@ func positions(t *testing.T) (all []*position) {
 		if !u.Known || u.Input+u.Output == 0 {
 			return
 		}
+		u.Units = unitsOf(x)
 		p := &position{x: x, read: read, usage: u}
 		if p.bill(a.Model); p.model == "" {
 			return
@@ -282,19 +329,42 @@ func (p *position) split() {
 			p.parts = append(p.parts, part{under[0], n, under})
 		}
 	}
+	has := func(k price.Kind) bool { _, ok := p.entry.Price.Rate("", 0, k); return ok }
 	if u.BilledInput+u.BilledOutput > 0 { // Cohere charges for less than it reads
 		add(u.BilledInput, "input")
 		add(u.BilledOutput, "output")
-		return
+	} else {
+		seen := u.InputImage
+		if !has(price.InputImage) {
+			seen = 0 // they are input as any
+		}
+		add(u.Input-u.CacheRead-u.CacheWrite-u.InputAudio-seen, "input")
+		add(u.CacheRead, "cacheRead", "input")
+		add(u.CacheWrite-u.CacheWrite1h, "cacheWrite", "input")
+		add(u.CacheWrite1h, "cacheWrite1h", "cacheWrite", "input")
+		add(u.InputAudio, "inputAudio")
+		add(seen, "inputImage")
+		add(u.Output-u.Reasoning-u.OutputAudio-u.OutputImage, "output")
+		add(u.Reasoning, "reasoning", "output")
+		add(u.OutputAudio, "outputAudio")
+		if has(price.Image) {
+			add(u.Units.Images, "image")
+		} else {
+			add(u.OutputImage, "outputImage")
+		}
+		if has(price.Citation) {
+			add(u.Citation, "citation")
+		}
 	}
-	add(u.Input-u.CacheRead-u.CacheWrite-u.InputAudio, "input")
-	add(u.CacheRead, "cacheRead", "input")
-	add(u.CacheWrite-u.CacheWrite1h, "cacheWrite", "input")
-	add(u.CacheWrite1h, "cacheWrite1h", "cacheWrite", "input")
-	add(u.InputAudio, "inputAudio", "input")
-	add(u.Output-u.Reasoning-u.OutputAudio, "output")
-	add(u.Reasoning, "reasoning", "output")
-	add(u.OutputAudio, "outputAudio", "output")
+	add(u.Units.WebSearches, "webSearch")
+	add(u.Units.FileSearches, "fileSearch")
+	add(u.Units.ServerTools, "serverTool")
+	add(u.Units.SearchUnits, "searchUnit")
+	add(u.Units.Characters, "character")
+	add(u.Units.Seconds, "second")
+	if has(price.Request) {
+		add(1, "request")
+	}
 }
 
 // choose takes the same number of positions from each provider as long as it has any, and within a provider from each
@@ -338,8 +408,10 @@ func choose(known map[string][]*position, n int) (chosen []*position) {
 	return chosen
 }
 
-// pricesOf reads the prices of an entry in the catalogue's text, by threshold and kind.
-func pricesOf(t *testing.T, text, name string) map[int64]map[string]string {
+// pricesOf reads the prices of an entry in the catalogue's text that hold for a service tier, by threshold and kind, and
+// tells whether the tier has any. Pieces cost what they usually do where the tier does not say otherwise; of what costs
+// more above a threshold that the exchange is beyond, a tier that does not say how much more has no price.
+func pricesOf(t *testing.T, text, name, service string, input int64) (tiers map[int64]map[string]string, served bool) {
 	t.Helper()
 	_, line, ok := strings.Cut(text, "\n"+name+"\t")
 	if !ok {
@@ -348,20 +420,44 @@ func pricesOf(t *testing.T, text, name string) map[int64]map[string]string {
 	line, _, _ = strings.Cut(line, "\n")
 	_, prices, _ := strings.Cut(line, "price=")
 	prices, _, _ = strings.Cut(prices, " ")
-	tiers, above := map[int64]map[string]string{0: {}}, int64(0)
+	tiers = map[int64]map[string]string{0: {}}
+	type threshold struct {
+		above int64
+		kind  string
+	}
+	var dearer []threshold
+	of, above := "", int64(0)
 	for item := range strings.SplitSeq(prices, ",") {
-		if rest, ok := strings.CutPrefix(item, ">"); ok {
-			n, after, _ := strings.Cut(rest, ":")
-			var err error
-			if above, err = strconv.ParseInt(n, 10, 64); err != nil {
-				t.Fatal(err)
+		if strings.ContainsAny(item[:1], "@>") {
+			head, after, _ := strings.Cut(item, ":")
+			said, n, sized := strings.Cut(head, ">")
+			of, above, item = strings.TrimPrefix(said, "@"), 0, after
+			if sized {
+				var err error
+				if above, err = strconv.ParseInt(n, 10, 64); err != nil {
+					t.Fatal(err)
+				}
 			}
-			tiers[above], item = map[string]string{}, after
 		}
 		kind, usd, _ := strings.Cut(item, ":")
+		if of == "" && above > 0 && input > above {
+			dearer = append(dearer, threshold{above, kind})
+		}
+		if of != service && !(of == "" && pieces[kind]) {
+			continue
+		}
+		served = served || of == service
+		if tiers[above] == nil {
+			tiers[above] = map[string]string{}
+		}
 		tiers[above][kind] = usd
 	}
-	return tiers
+	for _, d := range dearer {
+		if tiers[d.above][d.kind] == "" {
+			delete(tiers[0], d.kind)
+		}
+	}
+	return tiers, served
 }
 
 // rateOf is the price of the first kind that has one, in the highest tier that an exchange of so much input reaches;
@@ -377,18 +473,65 @@ func rateOf(tiers map[int64]map[string]string, kinds []string, input int64) (kin
 	return "", ""
 }
 
-// costOf is what the runtime makes of a recording.
-func costOf(t *testing.T, p *position) price.Cost {
+// costOf is what the runtime makes of a recording, and what it reads.
+func costOf(t *testing.T, p *position) (price.Cost, dialect.Usage) {
 	t.Helper()
 	u := p.read(p.x)
-	if !u.Known {
+	if !u.Known && !u.Units.Any() {
 		t.Errorf("%s: the runtime reads no usage", p.name())
 	}
-	if u.BilledInput+u.BilledOutput > 0 {
-		return p.entry.Price.Of(&price.Usage{Input: u.BilledInput, Output: u.BilledOutput, Service: u.Service})
+	used := u.Priced()
+	return p.entry.Price.Of(&used), u
+}
+
+// unitsOf is what an answer says of searches, in the provider's own words.
+func unitsOf(x *recorded.Exchange) (u price.Units) {
+	docs := []string{x.Answer}
+	if x.Stream != recorded.Whole {
+		docs = nil
+		for line := range strings.Lines(x.Answer) {
+			if data, ok := strings.CutPrefix(line, "data:"); ok {
+				docs = append(docs, data)
+			}
+		}
 	}
-	return p.entry.Price.Of(&price.Usage{Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h,
-		Reasoning: u.Reasoning, InputAudio: u.InputAudio, OutputAudio: u.OutputAudio, Service: u.Service})
+	type usage struct {
+		Tools struct {
+			Searches int64 `json:"web_search_requests"`
+		} `json:"server_tool_use"`
+		Sources int64 `json:"num_sources_used"`
+		Queries int64 `json:"num_search_queries"`
+	}
+	type item struct {
+		Type   string
+		Action struct{ Type string }
+	}
+	for _, doc := range docs {
+		var m struct {
+			Usage    usage
+			Output   []item
+			Response struct{ Output []item }
+		}
+		if json.Unmarshal([]byte(doc), &m) != nil {
+			continue
+		}
+		u.WebSearches = max(u.WebSearches, m.Usage.Tools.Searches, m.Usage.Sources, m.Usage.Queries)
+		var n price.Units
+		for _, i := range append(m.Output, m.Response.Output...) {
+			switch {
+			case i.Type == "web_search_call" && i.Action.Type != "open_page" && i.Action.Type != "find_in_page":
+				n.WebSearches++
+			case i.Type == "file_search_call":
+				n.FileSearches++
+			case i.Type == "code_interpreter_call", i.Type == "image_generation_call":
+				n.ServerTools++
+			}
+		}
+		if n.Any() {
+			u = n
+		}
+	}
+	return u
 }
 
 // billedUnits are what Cohere says that it charges for.
@@ -440,15 +583,29 @@ func statedCost(x *recorded.Exchange) (said *big.Rat) {
 	}
 	for _, doc := range docs {
 		var m struct {
-			Usage struct{ Cost json.Number }
-		}
-		if json.Unmarshal([]byte(doc), &m) == nil {
-			if r, ok := new(big.Rat).SetString(m.Usage.Cost.String()); ok && r.Sign() > 0 {
-				said = r
+			Usage struct {
+				Cost  json.RawMessage
+				Ticks json.Number `json:"cost_in_usd_ticks"`
 			}
+		}
+		if json.Unmarshal([]byte(doc), &m) != nil {
+			continue
+		}
+		text, of := string(m.Usage.Cost), big.NewRat(1, 1)
+		if m.Usage.Ticks != "" {
+			text, of = m.Usage.Ticks.String(), big.NewRat(1, 1e10)
+		}
+		if r, ok := new(big.Rat).SetString(text); ok && r.Sign() > 0 {
+			said = r.Mul(r, of)
 		}
 	}
 	return said
+}
+
+// cut takes the decimals behind the twelfth away.
+func cut(r *big.Rat) *big.Rat {
+	scaled := new(big.Rat).Mul(r, big.NewRat(1e12, 1))
+	return new(big.Rat).SetFrac(new(big.Int).Quo(scaled.Num(), scaled.Denom()), big.NewInt(1e12))
 }
 
 // picos rounds to twelve decimals, half to even.

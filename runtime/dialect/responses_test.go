@@ -19,6 +19,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 	"github.com/gwc-dev/gwc/runtime/dialect/openairesponses"
 	"github.com/gwc-dev/gwc/runtime/dialect/recorded"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // publishedResponse is the published shape of a response, as far as the tests read it.
@@ -401,7 +402,7 @@ func TestRecordedResponsesAreReadAndComeOutAgain(t *testing.T) {
 			tap.Finish()
 			seen := *tap.Seen()
 			if usage := seen.Usage; usage.Known {
-				usage.Service, usage.ServerTools = "", 0
+				usage.Service, usage.Units = "", price.Units{}
 				if diff := cmp.Diff(want.Usage, usage); diff != "" {
 					t.Errorf("the tap's usage: mismatch (-want +got):\n%s", diff)
 				}

@@ -99,6 +99,7 @@ type chatFlow struct {
 	// unsettled: one rests on a guess, or may have cost something that nobody knows of.
 	cost                         price.Amount
 	charged, unpriced, unsettled bool
+	lacking                      price.Set // what has no price
 
 	// Methods as values, bound once: each binding would be an allocation.
 	emit                                            func(*dialect.Event)
@@ -162,7 +163,7 @@ func (f *chatFlow) run(q *engine.Request) engine.Exchange {
 	f.body, f.errBody = f.body[:0], f.errBody[:0]
 	f.busy, f.left, f.upPaused = false, false, false
 	f.turn, f.made, f.refused, f.notBefore = 0, 0, 0, f.notBefore[:0]
-	f.cost, f.charged, f.unpriced, f.unsettled = 0, false, false, false
+	f.cost, f.charged, f.unpriced, f.unsettled, f.lacking = 0, false, false, false, 0
 	f.awaited, f.pouring = false, false
 	f.apiVersion, f.beta, f.contentType = f.apiVersion[:0], f.beta[:0], f.contentType[:0]
 	f.array = f.r.Kind == f.speaks.streamKind && string(parameter(q.Query, "alt")) != "sse"
@@ -533,6 +534,7 @@ func (f *chatFlow) began() {
 	f.rec.Provider, f.rec.UpstreamModel = f.target.Provider.Name, f.target.Model
 	f.status, f.retryAfter, f.errorType, f.early, f.late = 0, "", "", nil, nil
 	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
+	f.rec.Units, f.rec.HasStated, f.rec.Stated = price.Units{}, false, 0
 	f.usage, f.pieces, f.rec.ServiceTier = dialect.Usage{}, 0, ""
 	f.mode, f.errBody, f.received = answerError, f.errBody[:0], 0
 	f.passing = passing{kept: f.kept[:0]}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"github.com/gwc-dev/gwc/runtime/calllog"
 	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaitask"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
@@ -21,16 +22,20 @@ const bytesPerToken = 4
 // Budget: no allocation.
 func (f *chatFlow) charge(a *calllog.Attempt, class string) {
 	u := &f.usage
+	if class == "" {
+		f.spoken(u)
+	}
+	counted := u.Known || u.Units.Any()
 	if u.Known {
 		f.target.Metrics.Tokens(u.Input, u.Output, u.CacheRead, u.CacheWrite, u.Reasoning)
 	}
 	began := f.mode == answerPass || f.mode == answerTranslate
 	guess := false
 	switch {
-	case u.Known && (class == "" || f.settled()):
+	case counted && (class == "" || f.settled()):
 	case !began || f.early != nil:
 		// The provider refused, or answered with an error: what it counted is charged, what it did not is not.
-		if !u.Known {
+		if !counted {
 			if class == "timeout" || class == "aborted" || class == "protocol" {
 				f.unsettled = true
 			}
@@ -39,29 +44,27 @@ func (f *chatFlow) charge(a *calllog.Attempt, class string) {
 		}
 	default:
 		guess = f.guess(u)
-		if !u.Known {
+		if !u.Known && !counted {
 			f.unsettled = f.unsettled || class != ""
 			f.total()
 			return
 		}
 	}
-	f.rec.HasTokens, f.rec.ServiceTier = true, u.Service
+	f.rec.HasTokens, f.rec.ServiceTier, f.rec.Units = u.Known, u.Service, u.Units
+	f.rec.Stated, f.rec.HasStated = u.Stated, u.HasStated
 	f.rec.Tokens = calllog.Tokens{
 		Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h,
 		Reasoning: u.Reasoning, InputAudio: u.InputAudio, OutputAudio: u.OutputAudio, Estimate: guess,
-		BilledInput: u.BilledInput, BilledOutput: u.BilledOutput,
+		InputImage: u.InputImage, OutputImage: u.OutputImage, Citation: u.Citation, BilledInput: u.BilledInput, BilledOutput: u.BilledOutput,
 	}
-	used := price.Usage{
-		Input: u.Input, Output: u.Output, CacheRead: u.CacheRead, CacheWrite: u.CacheWrite, CacheWrite1h: u.CacheWrite1h,
-		Reasoning: u.Reasoning, InputAudio: u.InputAudio, OutputAudio: u.OutputAudio, Service: u.Service, Estimate: guess,
-	}
-	if !guess && u.BilledInput+u.BilledOutput > 0 {
-		// The provider counts what it charges for apart, and says nothing of kinds there.
-		used = price.Usage{Input: u.BilledInput, Output: u.BilledOutput, Service: u.Service}
+	used := u.Priced()
+	if guess {
+		used = u.Counted()
+		used.Estimate = true
 	}
 	c := f.target.Price.Of(&used)
 	if !c.Known {
-		f.unpriced = true
+		f.unpriced, f.lacking = true, f.lacking|c.Missing
 		f.target.Metrics.Unpriced()
 		f.total()
 		return
@@ -75,9 +78,19 @@ func (f *chatFlow) charge(a *calllog.Attempt, class string) {
 	f.total()
 }
 
+// spoken counts the characters of a text that is read aloud, where the target is paid by them: no answer tells.
+func (f *chatFlow) spoken(u *dialect.Usage) {
+	if f.speaks.id != openAISpeech {
+		return
+	}
+	if _, ok := f.target.Price.Rate("", 0, price.Character); ok {
+		u.Units.Characters = openaitask.Characters(f.body)
+	}
+}
+
 // total writes what is known of the exchange's cost into the record.
 func (f *chatFlow) total() {
-	f.rec.HasCost = f.charged && !f.unpriced
+	f.rec.HasCost, f.rec.Unpriced = f.charged && !f.unpriced, f.lacking
 	if !f.rec.HasCost {
 		f.rec.Cost, f.rec.CostEstimate, f.rec.Price = 0, false, ""
 		return

@@ -48,6 +48,13 @@ func task(id dialectID, op operation, form bool, routes ...artifact.RouteKind) s
 	}
 }
 
+// images are a task of which the answer's images are counted.
+func images(id dialectID, form bool, route artifact.RouteKind) spoken {
+	s := task(id, media, form, route)
+	s.tap = func() dialect.Tap { return openaitask.NewImagesTap() }
+	return s
+}
+
 // embeddings are translated where a provider is asked for vectors otherwise.
 func embeddings() spoken {
 	s := task(openAIEmbeddings, embed, false, artifact.RouteEmbeddings)

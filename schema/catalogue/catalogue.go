@@ -310,13 +310,16 @@ func parse(provider, model, rest string) (Entry, error) {
 		case "date":
 			e.Updated = value
 		case "price":
-			above := int64(0)
+			service, above := "", int64(0)
 			for item := range strings.SplitSeq(value, ",") {
 				name, value, _ := strings.Cut(item, ":")
-				if n, ok := strings.CutPrefix(name, ">"); ok {
-					var err error
-					if above, err = strconv.ParseInt(n, 10, 64); err != nil {
-						return bad(item)
+				if strings.HasPrefix(name, ">") || strings.HasPrefix(name, "@") { // a tier begins: @service>tokens
+					said, n, sized := strings.Cut(name, ">")
+					if service, above = strings.TrimPrefix(said, "@"), 0; sized {
+						var err error
+						if above, err = strconv.ParseInt(n, 10, 64); err != nil {
+							return bad(item)
+						}
 					}
 					name, value, _ = strings.Cut(value, ":")
 				}
@@ -325,7 +328,7 @@ func parse(provider, model, rest string) (Entry, error) {
 				if !ok || err != nil {
 					return bad(item)
 				}
-				rates = append(rates, price.Rate{Above: above, Kind: k, Femto: femto})
+				rates = append(rates, price.Rate{Service: service, Above: above, Kind: k, Femto: femto})
 			}
 		default:
 			return bad(field)

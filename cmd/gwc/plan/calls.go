@@ -88,20 +88,15 @@ type logged struct {
 	Upstream string `json:"upstream_model"`
 }
 
-// used is what a record says of tokens.
+// used is what a record says of tokens, and of what else was used.
 type used struct {
 	Tokens *struct {
-		Input        int64 `json:"input"`
-		Output       int64 `json:"output"`
-		CacheRead    int64 `json:"cache_read"`
-		CacheWrite   int64 `json:"cache_write"`
-		CacheWrite1h int64 `json:"cache_write_1h"`
-		Reasoning    int64 `json:"reasoning"`
-		InputAudio   int64 `json:"input_audio"`
-		OutputAudio  int64 `json:"output_audio"`
+		price.Usage
 		BilledInput  int64 `json:"billed_input"`
 		BilledOutput int64 `json:"billed_output"`
 	} `json:"tokens"`
+	Units   price.Units `json:"units"`
+	Service string      `json:"service_tier"`
 }
 
 // outcome is what becomes of all records that are alike.
@@ -141,7 +136,7 @@ func Calls(r io.Reader, base, target *diff.View) (*Replay, error) {
 		}
 		o.records++
 		var u used
-		if o.skipped == "" && l.Provider != "" && json.Unmarshal(line, &u) == nil && u.Tokens != nil {
+		if o.skipped == "" && l.Provider != "" && json.Unmarshal(line, &u) == nil && (u.Tokens != nil || u.Units.Any()) {
 			bill.add(&l, &u, o)
 		}
 	}
@@ -223,12 +218,14 @@ func (b *bill) add(l *logged, u *used, o *outcome) {
 		b.Refused++
 		return
 	}
-	t := u.Tokens
-	usage := price.Usage{Input: t.Input, Output: t.Output, CacheRead: t.CacheRead, CacheWrite: t.CacheWrite, CacheWrite1h: t.CacheWrite1h, Reasoning: t.Reasoning,
-		InputAudio: t.InputAudio, OutputAudio: t.OutputAudio}
-	if t.BilledInput+t.BilledOutput > 0 {
-		usage = price.Usage{Input: t.BilledInput, Output: t.BilledOutput}
+	var usage price.Usage
+	if t := u.Tokens; t != nil {
+		usage = t.Usage
+		if t.BilledInput+t.BilledOutput > 0 {
+			usage = price.Usage{Input: t.BilledInput, Output: t.BilledOutput}
+		}
 	}
+	usage.Units, usage.Service = u.Units, u.Service
 	before, after := o.before.Of(&usage), o.after.Of(&usage)
 	if o.retargeted {
 		b.Retargeted++

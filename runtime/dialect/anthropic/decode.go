@@ -7,6 +7,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/dialect/sse"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // maxOpen bounds the content blocks that are open at a time; the API opens one after the other.
@@ -55,7 +56,7 @@ const maxCites = 256
 // a zero never replaces a number, because servers that imitate the API fill in zeros where they know nothing.
 type usage struct {
 	input, output, cacheRead, cacheWrite, cacheWrite5m, cacheWrite1h, thinking int64
-	searches, fetches                                                          int64 // calls of the provider's own tools
+	searches                                                                   int64 // of the web; fetches are free
 	known                                                                      bool
 	service                                                                    string
 }
@@ -66,7 +67,7 @@ func (u *usage) neutral() dialect.Usage {
 	return dialect.Usage{
 		Input: u.input + u.cacheRead + write, Output: u.output,
 		CacheRead: u.cacheRead, CacheWrite: write, CacheWrite1h: u.cacheWrite1h,
-		ServerTools: u.searches + u.fetches, Reasoning: min(u.thinking, u.output), Known: u.known, Service: u.service,
+		Units: price.Units{WebSearches: u.searches}, Reasoning: min(u.thinking, u.output), Known: u.known, Service: u.service,
 	}
 }
 
@@ -590,7 +591,7 @@ func (u *usage) read(raw []byte) (any bool) {
 			u.service = dialect.Service(c.Skip())
 			continue
 		case "server_tool_use":
-			u.details(&c, "web_search_requests", &u.searches, "web_fetch_requests", &u.fetches)
+			u.details(&c, "web_search_requests", &u.searches, "", nil)
 			continue
 		case "output_tokens_details":
 			u.details(&c, "thinking_tokens", &u.thinking, "", nil)

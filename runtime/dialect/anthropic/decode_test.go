@@ -318,7 +318,7 @@ func TestSourcesAndSearchesAreTold(t *testing.T) {
 			if diff := cmp.Diff(want, told); diff != "" {
 				t.Errorf("mismatch (-want +got):\n%s", diff)
 			}
-			if u.ServerTools != 3 || u.Output != 5 {
+			if u.Units.WebSearches != 2 || u.Output != 5 {
 				t.Errorf("usage %+v", u)
 			}
 		})

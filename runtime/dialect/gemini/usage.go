@@ -43,6 +43,9 @@ func readUsage(raw []byte, u *dialect.Usage) bool {
 		case "trafficType":
 			n.Service = traffic(c.Skip())
 			continue
+		case "serviceTier":
+			n.Service = traffic(c.Skip())
+			continue
 		default:
 			c.Skip()
 			continue
@@ -101,13 +104,15 @@ func modalities(c *jsonscan.Cursor, audio, image *int64) {
 	}
 }
 
-// traffic is the service tier of a raw trafficType, where that is charged otherwise than the usual one.
+// traffic is the service tier of a raw trafficType (Vertex AI) or serviceTier (Gemini API), where that is charged otherwise than the usual one.
 func traffic(raw []byte) string {
 	switch string(raw) {
-	case `"ON_DEMAND_PRIORITY"`:
+	case `"ON_DEMAND_PRIORITY"`, `"PRIORITY"`, `"priority"`, `"SERVICE_TIER_PRIORITY"`:
 		return "priority"
-	case `"ON_DEMAND_FLEX"`:
+	case `"ON_DEMAND_FLEX"`, `"FLEX"`, `"flex"`, `"SERVICE_TIER_FLEX"`:
 		return "flex"
+	case `"PROVISIONED_THROUGHPUT"`:
+		return "provisioned"
 	}
 	return ""
 }

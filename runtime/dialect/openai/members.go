@@ -39,6 +39,7 @@ type Members struct {
 	nameLen  int
 	inArray  bool // the top-level member being read is want.Array
 	element  int  // of it
+	objects  int64
 
 	target  int // 1 + the index of the name whose value is being captured; 0: none
 	level   int // the depth at which the captured value ends
@@ -53,6 +54,9 @@ func (s *Members) Reset(want *Wanted) {
 
 // Complete reports whether the body's last byte has passed.
 func (s *Members) Complete() bool { return s.complete && s.depth == 0 }
+
+// Objects returns how many objects Wanted.Array had so far.
+func (s *Members) Objects() int64 { return s.objects }
 
 // Feed takes the next piece.
 func (s *Members) Feed(b []byte, to Found) {
@@ -90,6 +94,9 @@ func (s *Members) Feed(b []byte, to Found) {
 			}
 			if s.depth == 2 && s.inArray {
 				s.element = 0
+			}
+			if c == '{' && s.depth == 3 && s.inArray && !s.isObject[2] {
+				s.objects++
 			}
 			s.wantName = c == '{' && s.named()
 		case '}', ']':

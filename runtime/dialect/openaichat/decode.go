@@ -265,7 +265,9 @@ func (d *Decoder) chunk(data []byte, member string, emit func(*dialect.Event)) {
 	}
 	d.follow(0)
 	if u, ok := readUsage(usage); ok {
-		u.Service = dialect.Service(service)
+		if s := dialect.Service(service); s != "" {
+			u.Service = s
+		}
 		d.Emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: u})
 	}
 }

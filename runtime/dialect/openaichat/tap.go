@@ -89,8 +89,9 @@ func (t *Tap) Found(element, name int, raw []byte) {
 	case name == 3:
 		t.groq(raw)
 	case name == 4:
-		t.service = dialect.Service(raw)
-		t.Usage.Service = t.service
+		if t.service = dialect.Service(raw); t.service != "" {
+			t.Usage.Service = t.service
+		}
 	}
 }
 
@@ -192,8 +193,9 @@ func (t *Tap) event(data []byte) (usageOnly bool) {
 		case "x_groq":
 			t.groq(c.Skip())
 		case "service_tier":
-			t.service = dialect.Service(c.Skip())
-			t.Usage.Service = t.service
+			if t.service = dialect.Service(c.Skip()); t.service != "" {
+				t.Usage.Service = t.service
+			}
 		case "error":
 			t.failure(c.Skip(), data)
 		default:
@@ -296,7 +298,9 @@ func (t *Tap) usage(raw []byte) bool {
 	u, ok := readUsage(raw)
 	if ok {
 		t.Usage = u
-		t.Usage.Service = t.service
+		if t.service != "" {
+			t.Usage.Service = t.service
+		}
 	}
 	return ok
 }
@@ -304,12 +308,13 @@ func (t *Tap) usage(raw []byte) bool {
 // readUsage reads a usage object into the inside convention. OpenAI's is the same; of its relatives
 //   - DeepSeek names the cached part prompt_cache_hit_tokens,
 //   - xAI leaves reasoning out of completion_tokens, which its total_tokens gives away,
+//   - Perplexity leaves reasoning_tokens, which stand beside citation_tokens there, out of both,
 //   - Vercel's gateway leaves it out of both for Gemini, which shows where it is more than the whole.
 func readUsage(raw []byte) (u dialect.Usage, ok bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return u, false
 	}
-	total := int64(-1)
+	total, cited := int64(-1), false
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		switch string(c.Key()) {
@@ -322,7 +327,24 @@ func readUsage(raw []byte) (u dialect.Usage, ok bool) {
 		case "prompt_cache_hit_tokens":
 			tokens(&c, &u.CacheRead)
 		case "num_sources_used", "num_search_queries": // xAI's and Perplexity's searches
-			tokens(&c, &u.ServerTools)
+			tokens(&c, &u.Units.WebSearches)
+		case "citation_tokens":
+			cited = tokens(&c, &u.Citation) || cited
+		case "reasoning_tokens":
+			tokens(&c, &u.Reasoning)
+		case "search_context_size":
+			switch string(c.Skip()) { // Perplexity charges a request by it
+			case `"medium"`:
+				u.Service = "search-medium"
+			case `"high"`:
+				u.Service = "search-high"
+			}
+		case "prompt_audio_seconds": // Mistral's, beside its tokens
+			tokens(&c, &u.Units.Seconds)
+		case "cost":
+			u.Stated, u.HasStated = dialect.Stated(c.Skip())
+		case "cost_in_usd_ticks": // xAI's: 10^-10 USD each
+			u.Stated, u.HasStated = dialect.Ticks(c.Skip())
 		case "prompt_tokens_details":
 			details(&c, "cached_tokens", &u.CacheRead, "cache_write_tokens", &u.CacheWrite, "audio_tokens", &u.InputAudio)
 		case "completion_tokens_details":
@@ -331,7 +353,7 @@ func readUsage(raw []byte) (u dialect.Usage, ok bool) {
 			c.Skip()
 		}
 	}
-	if u.Reasoning > 0 && (total == u.Input+u.Output+u.Reasoning || u.Reasoning > u.Output) {
+	if u.Reasoning > 0 && (total == u.Input+u.Output+u.Reasoning || u.Reasoning > u.Output || cited) {
 		u.Output += u.Reasoning
 	}
 	u.Known = ok

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // maxItems bounds the items of one answer.
@@ -21,11 +22,11 @@ type Decoder struct {
 
 	started bool
 	items   []heard
-	calls   int   // calls of functions so far
-	blocks  int   // blocks of thinking so far
-	served  int64 // calls of tools that the provider ran
-	runes   int   // characters of the answer's text so far
-	part    int   // of which before the part that is being told
+	calls   int         // calls of functions so far
+	blocks  int         // blocks of thinking so far
+	served  price.Units // calls of tools that the provider ran
+	runes   int         // characters of the answer's text so far
+	part    int         // of which before the part that is being told
 }
 
 // heard is an item of the answer that has begun.
@@ -205,7 +206,7 @@ func (d *Decoder) find(index int64, kind itemKind) *heard {
 
 // outputItem are the members of an item that matter.
 type outputItem struct {
-	kind, id, callID, name, arguments, content, summary, encrypted, result []byte
+	kind, id, callID, name, arguments, content, summary, encrypted, result, action []byte
 }
 
 func readItem(raw []byte) (it outputItem) {
@@ -233,6 +234,8 @@ func readItem(raw []byte) (it outputItem) {
 			it.encrypted = c.Skip()
 		case "result":
 			it.result = c.Skip()
+		case "action":
+			it.action = c.Skip()
 		default:
 			c.Skip()
 		}
@@ -284,9 +287,9 @@ func (d *Decoder) end(index int64, raw []byte, emit func(*dialect.Event)) {
 		kind = call
 	case `"image_generation_call"`:
 		kind = image
-	case `"web_search_call"`, `"file_search_call"`, `"code_interpreter_call"`:
-		d.served++
 	}
+	serve(&d.served, it.kind)
+	follows(&d.served, it.action)
 	h := d.find(index, kind)
 	if h == nil {
 		if h = d.begin(index, raw, emit); h == nil {
@@ -576,7 +579,7 @@ func (d *Decoder) response(raw []byte, whole bool, emit func(*dialect.Event)) {
 	}
 	if u, ok := readUsage(usage); ok {
 		u.Service = dialect.Service(service)
-		u.ServerTools = d.served
+		u.Units = d.served
 		d.Emit(emit, dialect.Event{Kind: dialect.UsageEvent, Usage: u})
 	}
 	if stop == dialect.StopError {
@@ -640,12 +643,52 @@ func readUsage(raw []byte) (u dialect.Usage, ok bool) {
 			details(&c, "cached_tokens", &u.CacheRead, "cache_write_tokens", &u.CacheWrite)
 		case "output_tokens_details":
 			details(&c, "reasoning_tokens", &u.Reasoning, "", nil)
+		case "cost":
+			u.Stated, u.HasStated = dialect.Stated(c.Skip())
+		case "cost_in_usd_ticks": // xAI's
+			u.Stated, u.HasStated = dialect.Ticks(c.Skip())
 		default:
 			c.Skip()
 		}
 	}
 	u.Known = ok
 	return u, ok
+}
+
+// serve counts an item of an answer by its raw type, where it is a call of a tool that the provider ran and charges for. What
+// else it runs (servers of the caller's, local shells) is not charged. Images that are made along the way cost tokens
+// of another model, which usage does not tell: they count as calls, of which nobody knows the price.
+func serve(n *price.Units, kind []byte) {
+	switch string(kind) {
+	case `"web_search_call"`:
+		n.WebSearches++
+	case `"file_search_call"`:
+		n.FileSearches++
+	case `"code_interpreter_call"`, `"image_generation_call"`:
+		n.ServerTools++
+	}
+}
+
+// follows takes a step of a search back that is no search: pages that are opened and looked through are not charged.
+func follows(n *price.Units, action []byte) {
+	if kind := typeOf(action); string(kind) == `"open_page"` || string(kind) == `"find_in_page"` {
+		n.WebSearches--
+	}
+}
+
+// typeOf returns the raw type of an object, nil where it has none.
+func typeOf(raw []byte) []byte {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		if name := c.Key(); string(name) == "type" {
+			return c.Skip()
+		}
+		c.Skip()
+	}
+	return nil
 }
 
 func tokens(c *jsonscan.Cursor, to *int64) bool {

@@ -144,7 +144,9 @@ func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
 			dst = e.image(e.close(dst), ev.Data)
 		}
 	case dialect.UsageEvent:
-		if e.usage = ev.Usage; ev.Usage.Service != "" {
+		e.usage = ev.Usage
+		switch ev.Usage.Service {
+		case "batch", "flex", "priority", "scale": // the tiers that OpenAI has a word for
 			e.service = ev.Usage.Service
 		}
 	case dialect.Stop:

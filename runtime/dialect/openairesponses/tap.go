@@ -7,6 +7,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 	"github.com/gwc-dev/gwc/runtime/dialect/sse"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // tapEvent bounds a streamed event that a Tap reads. A larger one passes unread: the final response repeats the whole
@@ -27,7 +28,7 @@ type Tap struct {
 	status  string
 	calls   bool // a function was called
 	filter  bool // the answer ended because its content was filtered
-	served  int64
+	served  price.Units
 	buf     []byte
 }
 
@@ -36,7 +37,7 @@ var _ dialect.Tap = (*Tap)(nil)
 // wanted are the members of a response that tell what a tap wants to know. It is never written to.
 var wanted = openai.Wanted{
 	Top:   []string{"model", "usage", "error", "service_tier", "status", "incomplete_details"},
-	Array: "output", Inner: []string{"type"},
+	Array: "output", Inner: []string{"type", "action"},
 }
 
 // Seen returns what was read so far.
@@ -140,7 +141,7 @@ func (t *Tap) response(raw []byte) {
 		return
 	}
 	t.body.Reset(&wanted)
-	t.calls, t.served = false, 0
+	t.calls, t.served = false, price.Units{}
 	t.body.Feed(raw, t)
 }
 
@@ -151,8 +152,12 @@ func (t *Tap) Found(element, name int, raw []byte) {
 		switch string(raw) {
 		case `"function_call"`:
 			t.calls = true
-		case `"web_search_call"`, `"file_search_call"`, `"code_interpreter_call"`:
-			t.served++
+		default:
+			if name == 0 {
+				serve(&t.served, raw)
+			} else {
+				follows(&t.served, raw)
+			}
 		}
 	case name == 0:
 		if t.Model == "" && len(raw) > 2 && raw[0] == '"' && len(raw) <= 512 {
@@ -194,7 +199,7 @@ func (t *Tap) failure(raw []byte) {
 // end puts together what a response said of its end.
 func (t *Tap) end() {
 	if t.Usage.Known {
-		t.Usage.Service, t.Usage.ServerTools = t.service, t.served
+		t.Usage.Service, t.Usage.Units = t.service, t.served
 	}
 	switch {
 	case t.status == "completed" && t.calls:

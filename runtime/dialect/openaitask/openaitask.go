@@ -11,11 +11,13 @@ package openaitask
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/dialect/openai"
 	"github.com/gwc-dev/gwc/runtime/dialect/sse"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 // eventMax bounds an event that a Tap reads. A larger one is a piece of an image or a sound, and passes unread; the
@@ -27,6 +29,7 @@ type Tap struct {
 	dialect.Aside
 
 	stream bool
+	images bool // what an answer lists are images, each of which may have a price
 	split  sse.Splitter
 	ev     sse.Event
 	body   openai.Members
@@ -36,7 +39,10 @@ type Tap struct {
 var _ dialect.Tap = (*Tap)(nil)
 
 // wanted is what is looked for at the top of an answer or an event. meta is Cohere's place for usage.
-var wanted = openai.Wanted{Top: []string{"model", "usage", "error", "type", "meta"}}
+var wanted = openai.Wanted{Top: []string{"model", "usage", "error", "type", "meta"}, Array: "data"}
+
+// NewImagesTap returns a Tap that counts the images of an answer.
+func NewImagesTap() *Tap { return &Tap{images: true} }
 
 // Seen returns what was read so far.
 func (t *Tap) Seen() *dialect.Aside { return &t.Aside }
@@ -53,6 +59,9 @@ func (t *Tap) Feed(b []byte) {
 	if !t.stream {
 		t.body.Feed(b, t)
 		t.Done = t.body.Complete()
+		if t.images {
+			t.Usage.Units.Images = t.body.Objects()
+		}
 		return
 	}
 	for len(b) > 0 {
@@ -104,6 +113,9 @@ func (t *Tap) Found(_, name int, raw []byte) {
 		// transcript.text.done, image_generation.completed, image_edit.completed, speech.audio.done end their streams.
 		if kind := t.text(raw); t.stream && (strings.HasSuffix(kind, ".done") && !strings.HasSuffix(kind, "segment.done") || strings.HasSuffix(kind, ".completed")) {
 			t.Done = true
+			if t.images {
+				t.Usage.Units.Images++
+			}
 		}
 	case "error":
 		if len(raw) > 0 && raw[0] == '{' && t.Err == nil {
@@ -114,11 +126,12 @@ func (t *Tap) Found(_, name int, raw []byte) {
 			t.Err = &e
 		}
 	case "usage":
-		if u, ok := Usage(raw); ok {
+		if u, ok := Usage(raw); ok || u.Units.Any() {
+			u.Units.Images = t.Usage.Units.Images
 			t.Usage = u
 		}
 	case "meta":
-		if u, ok := billed(raw); ok {
+		if u, ok := billed(raw); ok || u.Units.Any() {
 			t.Usage = u
 		}
 	}
@@ -134,7 +147,7 @@ func (t *Tap) text(raw []byte) string {
 }
 
 // Usage reads a usage object of one of these endpoints: prompt_tokens of embeddings, input_tokens and output_tokens with
-// their details by modality of the others. Usage by duration is not in tokens: ok is false then.
+// their details by modality of the others. Usage by duration is in seconds and not in tokens: ok is false then.
 func Usage(raw []byte) (u dialect.Usage, ok bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return u, false
@@ -146,6 +159,10 @@ func Usage(raw []byte) (u dialect.Usage, ok bool) {
 			ok = count(&c, &u.Input) || ok
 		case "completion_tokens", "output_tokens":
 			ok = count(&c, &u.Output) || ok
+		case "seconds", "prompt_audio_seconds": // OpenAI's and Mistral's
+			u.Units.Seconds = seconds(&c)
+		case "cost":
+			u.Stated, u.HasStated = dialect.Stated(c.Skip())
 		case "input_tokens_details", "input_token_details":
 			details(&c, &u.CacheRead, &u.InputImage, &u.InputAudio)
 		case "output_tokens_details", "output_token_details":
@@ -178,7 +195,38 @@ func details(c *jsonscan.Cursor, cached, image, audio *int64) {
 	}
 }
 
-// billed reads Cohere's meta.billed_units, of which tokens count here.
+// seconds reads a length of audio, in whole seconds that have begun: providers bill no fractions.
+func seconds(c *jsonscan.Cursor) int64 {
+	a, ok := price.ReadAmount(c.Skip())
+	if !ok {
+		return 0
+	}
+	return int64((a + price.PerUSD - 1) / price.PerUSD)
+}
+
+// Characters counts the characters of the text that a request for speech wants to have read: Unicode code points of its
+// input.
+func Characters(body []byte) int64 {
+	if len(body) == 0 || body[0] != '{' {
+		return 0
+	}
+	c := jsonscan.Over(body)
+	for c.Enter(); c.More(); {
+		if name := c.Key(); string(name) != "input" {
+			c.Skip()
+			continue
+		}
+		raw := c.Skip()
+		if len(raw) < 2 || raw[0] != '"' {
+			return 0
+		}
+		text, _ := jsonscan.Unquote(raw, nil)
+		return int64(utf8.RuneCount(text))
+	}
+	return 0
+}
+
+// billed reads Cohere's meta.billed_units.
 func billed(raw []byte) (u dialect.Usage, ok bool) {
 	if len(raw) == 0 || raw[0] != '{' {
 		return u, false
@@ -195,6 +243,8 @@ func billed(raw []byte) (u dialect.Usage, ok bool) {
 				ok = count(&c, &u.Input) || ok
 			case "output_tokens":
 				ok = count(&c, &u.Output) || ok
+			case "search_units":
+				count(&c, &u.Units.SearchUnits)
 			default:
 				c.Skip()
 			}

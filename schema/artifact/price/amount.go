@@ -33,6 +33,56 @@ func ParseAmount(s string) (Amount, error) {
 	return Amount(n), err
 }
 
+// ReadAmount reads an amount as a provider writes it, a number of JSON: with an exponent or not, and with more than
+// twelve decimals, which are cut. It reports false for what is none, is negative, or is beyond reach.
+func ReadAmount(raw []byte) (a Amount, ok bool) {
+	exp, end := 0, len(raw)
+	for i, c := range raw {
+		if c == 'e' || c == 'E' {
+			n, err := strconv.Atoi(string(raw[i+1:]))
+			if err != nil || n < -400 || n > 400 {
+				return 0, false
+			}
+			exp, end = n, i
+			break
+		}
+	}
+	var n uint64
+	point, left := false, exp+12 // how many places the digits before the point are to be moved
+	seen := false
+	for _, c := range raw[:end] {
+		switch {
+		case c == '.' && !point:
+			point = true
+			continue
+		case c < '0' || c > '9':
+			return 0, false
+		}
+		seen = true
+		if point {
+			left--
+		}
+		if n > (math.MaxUint64-9)/10 {
+			if !point {
+				return 0, false
+			}
+			left++ // a digit that can hardly matter
+			continue
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	for ; left > 0 && n != 0; left-- {
+		if n > math.MaxUint64/10 {
+			return 0, false
+		}
+		n *= 10
+	}
+	for ; left < 0 && n != 0; left++ {
+		n /= 10
+	}
+	return Amount(n), seen
+}
+
 // decimal writes n · 10^-places without trailing zeros.
 func decimal(b []byte, n uint64, places int) []byte {
 	scale := uint64(1)

@@ -5,12 +5,13 @@
 // The file is the one that models.dev publishes, with its commit and licence noted in it. Facts go over and sentences
 // do not. Prices are read as they are written, never through floating point; numbers with more decimals than a price
 // may have are the noise of somebody's division and are rounded to nine. A price with a part that gwc cannot count (a
-// price per citation, or by a piece whose unit nobody states) is left out whole: half a price would be a wrong one.
+// piece whose unit nobody states) is left out whole: half a price would be a wrong one.
 //
 // A part at 0 whose whole costs something, such as cached input, means "no price of its own" in the source and not
 // "for nothing": it is left out, so that it costs what the whole costs.
 //
-// What the source does not say and the vendor's price list does is added by [derived].
+// What the source does not say and the vendors' price lists do is added by [derived] and by additions.txt, which is read
+// from here and not from an argument: it is checked in, with the pages that it is from.
 package main
 
 import (
@@ -48,7 +49,7 @@ func run(from, dir string) error {
 	if err != nil {
 		return err
 	}
-	models, providers, notes, err := generate(b)
+	models, providers, notes, err := generate(b, additionsText)
 	if err != nil {
 		return err
 	}
@@ -114,12 +115,17 @@ var costs = map[string]price.Kind{
 	"input": price.Input, "output": price.Output, "reasoning": price.Reasoning,
 	"cache_read": price.CacheRead, "cache_input": price.CacheRead, "cached_input": price.CacheRead,
 	"cache_write": price.CacheWrite, "cached_write": price.CacheWrite,
-	"input_audio": price.InputAudio, "output_audio": price.OutputAudio,
+	"input_audio": price.InputAudio, "output_audio": price.OutputAudio, "citation": price.Citation,
+	"image": price.OutputImage, // tokens of images that are made
 }
 
 // generate returns both files. The same facts give the same bytes.
-func generate(b []byte) (models, providers []byte, notes []string, err error) {
+func generate(b []byte, more string) (models, providers []byte, notes []string, err error) {
 	var s source
+	list, err := additions(more)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	if err := json.Unmarshal(b, &s); err != nil {
 		return nil, nil, nil, err
 	}
@@ -134,7 +140,7 @@ func generate(b []byte) (models, providers []byte, notes []string, err error) {
 				notes = append(notes, fmt.Sprintf("%s/%s is left out: its name has white space", name, id))
 				continue
 			}
-			line, left, n, err := m.line(name, id)
+			line, left, n, err := m.line(name, id, list)
 			if err != nil {
 				return nil, nil, nil, fmt.Errorf("%s/%s: %w", name, id, err)
 			}
@@ -144,6 +150,17 @@ func generate(b []byte) (models, providers []byte, notes []string, err error) {
 			rounded += n
 			lines = append(lines, line)
 			date = max(date, m.LastUpdated)
+		}
+	}
+	for _, a := range list {
+		switch provider, id, _ := strings.Cut(a.name, "/"); {
+		case a.fields != "":
+			if _, has := s.Providers[provider].Models[id]; has {
+				return nil, nil, nil, fmt.Errorf("additions.txt:%d: the source has %s by now", a.line, a.name)
+			}
+			lines = append(lines, a.name+"\t"+a.fields)
+		case !a.used:
+			return nil, nil, nil, fmt.Errorf("additions.txt:%d: the source has no %s", a.line, a.name)
 		}
 	}
 	// By name, not by line: a tab sorts after no character of a name, but let that be said and not assumed.
@@ -198,7 +215,7 @@ func (s *source) servers() []byte {
 }
 
 // line writes one model. left says why its price is left out; rounded counts the numbers that were rounded.
-func (m *model) line(provider, id string) (line, left string, rounded int, err error) {
+func (m *model) line(provider, id string, more []*addition) (line, left string, rounded int, err error) {
 	var f []string
 	add := func(name string, n int64) {
 		if n > 0 {
@@ -240,7 +257,7 @@ func (m *model) line(provider, id string) (line, left string, rounded int, err e
 			f = append(f, set.name+"="+strings.Join(set.list, ","))
 		}
 	}
-	text, left, rounded, err := m.price(provider, id)
+	text, left, rounded, err := m.price(provider, id, more)
 	if err != nil {
 		return "", "", 0, err
 	}
@@ -256,12 +273,9 @@ func (m *model) line(provider, id string) (line, left string, rounded int, err e
 	return provider + "/" + id + "\t" + strings.Join(f, " "), left, rounded, nil
 }
 
-// price writes a price as a list of "kind:price" items; those of a tier stand behind its first ">tokens:".
-func (m *model) price(provider, id string) (text, left string, rounded int, err error) {
-	if m.Cost == nil {
-		return "", "", 0, nil
-	}
-	tiers := map[int64]map[price.Kind]uint64{}
+// price writes a price as [rates.text] does.
+func (m *model) price(provider, id string, more []*addition) (text, left string, rounded int, err error) {
+	tiers := rates{}
 	read := func(above int64, cost map[string]json.RawMessage) error {
 		rates := map[price.Kind]uint64{}
 		for name, raw := range cost {
@@ -293,10 +307,12 @@ func (m *model) price(provider, id string) (text, left string, rounded int, err 
 			}
 		}
 		derived(provider, id, rates)
-		if old, twice := tiers[above]; twice && !maps.Equal(old, rates) {
+		if old, twice := tiers[tier{above: above}]; twice && !maps.Equal(old, rates) {
 			return fmt.Errorf("it has two tiers above %d tokens that differ", above)
 		}
-		tiers[above] = rates
+		if len(rates) > 0 {
+			tiers[tier{above: above}] = rates
+		}
 		return nil
 	}
 	if err := read(0, m.Cost); err != nil {
@@ -325,20 +341,15 @@ func (m *model) price(provider, id string) (text, left string, rounded int, err 
 		}
 	}
 	if left != "" {
-		return "", left, rounded, nil
+		tiers = rates{} // unless the additions say all of it
 	}
-	var items []string
-	for _, above := range slices.Sorted(maps.Keys(tiers)) {
-		prefix := ""
-		if above > 0 {
-			prefix = fmt.Sprintf(">%d:", above)
-		}
-		for _, k := range slices.Sorted(maps.Keys(tiers[above])) {
-			items = append(items, prefix+k.String()+":"+price.FormatRate(tiers[above][k], k))
-			prefix = ""
-		}
+	if err := tiers.apply(provider+"/"+id, more); err != nil {
+		return "", "", 0, err
 	}
-	return strings.Join(items, ","), "", rounded, nil
+	if len(tiers) > 0 {
+		left = ""
+	}
+	return tiers.text(), left, rounded, nil
 }
 
 // derived adds prices that the source does not have. Anthropic writes a cache for an hour at twice the price of input
