@@ -151,7 +151,9 @@ func fractions(usage map[string]any, kind string, p *price.Price, service string
 	}
 	rate := func(kinds ...price.Kind) *big.Rat {
 		for _, k := range kinds {
-			if i := slices.IndexFunc(p.Rates, func(r price.Rate) bool { return (r.Service == service || k.Piece() && r.Service == "") && r.Above == 0 && r.Kind == k }); i >= 0 {
+			if i := slices.IndexFunc(p.Rates, func(r price.Rate) bool {
+				return (r.Service == service || k.Piece() && r.Service == "") && r.Above == 0 && r.Kind == k
+			}); i >= 0 {
 				usd, _ := new(big.Rat).SetString(price.FormatRate(p.Rates[i].Femto, k))
 				if k.Piece() {
 					return usd
