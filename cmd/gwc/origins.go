@@ -57,7 +57,10 @@ func (d *decision) origins(places ir.Places) (list []origin) {
 		for i := range app.Limits {
 			key("limit", append(path[:len(path):len(path)], "limits", strconv.Itoa(i))...)
 		}
-		if d.route.Kind != artifact.RouteAPI {
+		if d.route.Kind == artifact.RoutePassthrough {
+			key("what it opens", append(path[:len(path):len(path)], "passthrough")...)
+			key("provider "+d.a.Providers[d.route.Provider].Name, "providers", d.a.Providers[d.route.Provider].Name)
+		} else if d.route.Kind != artifact.RouteAPI {
 			key("its models", append(path[:len(path):len(path)], "models")...)
 		}
 	}

@@ -193,6 +193,8 @@ func (w *whoCan) through(x reach.Subject, app int) (string, diag.Span) {
 		return "needs no key", at
 	case reach.Called:
 		return "may call the prompt", at
+	case reach.Passed:
+		return "opens its paths", at
 	}
 	return "any key does", at
 }

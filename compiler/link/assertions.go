@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gwc-dev/gwc/compiler/ir"
+	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -118,6 +119,8 @@ func namesOf(p *ir.Program) *defined {
 			api = p.APIs[r.API].Name
 		case r.Kind.Prompt():
 			api = "prompt"
+		case r.Kind == artifact.RoutePassthrough:
+			api = "passthrough"
 		}
 		op := p.Routes[i].ID[len(api)+1:]
 		if !slices.Contains(d.operations[api][max(0, len(d.operations[api])-1):], op) { // one route for each host
@@ -129,6 +132,12 @@ func namesOf(p *ir.Program) *defined {
 	}
 	if len(p.Prompts) > 0 {
 		d.apis = append(d.apis, "prompt")
+	}
+	if len(d.operations["passthrough"]) > 0 {
+		d.apis = append(d.apis, "passthrough")
+	}
+	if p.Withheld.Some("tenants", "apps") {
+		d.apis, d.unread["passthrough"] = append(d.apis, "passthrough"), true
 	}
 	if p.Withheld.Some("prompts") {
 		d.apis, d.unread["prompt"] = append(d.apis, "prompt"), true

@@ -255,42 +255,54 @@ func server(text string) string {
 	return strings.ToLower(u.Hostname()) + ":" + port
 }
 
-// apartCredentials: no credential of a provider serves models of two tenants' apps.
+// apartCredentials: no credential of a provider serves two tenants' apps, for models or for its own paths.
 func (s *search) apartCredentials(tenants []bool) {
-	type use struct{ app, model, provider int }
+	type use struct {
+		app, provider int
+		of            reach.Subject
+	}
 	users := map[string][]use{} // by reference
 	var order []string
-	except := map[int]bool{}
+	except := map[string]bool{}
 	for _, x := range s.m.Matching(s.calls...) {
-		except[x.Model] = true
+		except[s.m.Name(x)] = true
 	}
+	add := func(u use) {
+		p := &s.p.Providers[u.provider]
+		credentials := slices.Clone(p.Credentials)
+		for _, k := range p.AWSKeys {
+			credentials = append(credentials, k.SecretAccessKey)
+		}
+		if p.Kind == "bedrock" && len(p.AWSKeys) == 0 {
+			credentials = append(credentials, "the default chain of AWS")
+		}
+		for _, c := range credentials {
+			if users[c] == nil {
+				order = append(order, c)
+			}
+			users[c] = append(users[c], u)
+		}
+	}
+	passed := s.m.Matching(calls("passthrough.*")...)
 	for _, i := range s.liveFirst(all(s.p.Apps)) {
 		a := &s.p.Apps[i]
 		if !tenants[a.Tenant] || s.takes(s.callers, i) {
 			continue
 		}
 		for _, x := range s.asks(i) {
-			if except[x.model] {
+			model := reach.Subject{Model: x.model}
+			if except[s.m.Name(model)] {
 				continue
 			}
 			for _, t := range s.p.Models[x.model].Targets {
-				if t.Provider.Index < 0 {
-					continue
+				if t.Provider.Index >= 0 {
+					add(use{i, t.Provider.Index, model})
 				}
-				p := &s.p.Providers[t.Provider.Index]
-				credentials := slices.Clone(p.Credentials)
-				for _, k := range p.AWSKeys {
-					credentials = append(credentials, k.SecretAccessKey)
-				}
-				if p.Kind == "bedrock" && len(p.AWSKeys) == 0 {
-					credentials = append(credentials, "the default chain of AWS")
-				}
-				for _, c := range credentials {
-					if users[c] == nil {
-						order = append(order, c)
-					}
-					users[c] = append(users[c], use{i, x.model, t.Provider.Index})
-				}
+			}
+		}
+		for _, x := range passed {
+			if !except[s.m.Name(x)] && slices.Contains(s.m.Apps(x), i) {
+				add(use{i, s.p.Routes[x.Routes[0]].Provider, x})
 			}
 		}
 	}
@@ -308,11 +320,11 @@ func (s *search) apartCredentials(tenants []bool) {
 				at: func() []diag.Label {
 					l := []diag.Label{{Span: s.p.Places.Key("providers", s.p.Providers[other.provider].Name), Text: "the provider"}}
 					for _, u := range []use{list[0], other} {
-						l = append(l, s.m.Grant(reach.Subject{Model: u.model}, u.app)...)
+						l = append(l, s.m.Grant(u.of, u.app)...)
 					}
 					return l
 				},
-				witness: func() *Witness { return s.request(reach.Subject{Model: other.model}, other.app) },
+				witness: func() *Witness { return s.request(other.of, other.app) },
 			})
 		}
 	}

@@ -223,7 +223,7 @@ func (p *prover) providers(m *ir.Model) (n, tried int) {
 // timeout decides how long calls may take.
 func (s *search) timeout() {
 	subjects := s.subjects(s.a.Calls, func(x reach.Subject) bool {
-		return x.Model >= 0 || s.m.Kind(x) == artifact.RouteAPI
+		return x.Model >= 0 || s.m.Kind(x) == artifact.RouteAPI || s.m.Kind(x) == artifact.RoutePassthrough
 	})
 	for _, x := range subjects {
 		d := s.longest(x)
@@ -250,6 +250,9 @@ func (s *search) timeout() {
 func (p *prover) longest(x reach.Subject) time.Duration {
 	if x.Model < 0 {
 		r := &p.p.Routes[x.Routes[0]]
+		if r.Kind == artifact.RoutePassthrough {
+			return p.p.Providers[r.Provider].Timeouts.Total * MaxAttempts
+		}
 		if r.API < 0 {
 			return 0
 		}
@@ -296,6 +299,10 @@ func (p *prover) timeoutAt(x reach.Subject) (l []diag.Label) {
 	}
 	if x.Model < 0 {
 		r := &p.p.Routes[x.Routes[0]]
+		if r.Kind == artifact.RoutePassthrough {
+			add("bounds the attempt", "providers", p.p.Providers[r.Provider].Name, "timeouts", "total")
+			return append(l, diag.Label{Span: r.Origin, Text: "the provider"})
+		}
 		api := &p.p.APIs[r.API]
 		if !add("bounds the exchange", "apis", api.Name, "operations", r.Operation, "policies", "timeout") {
 			add("bounds the exchange", "apis", api.Name, "policies", "timeout")

@@ -22,6 +22,8 @@ import (
 	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/compiler/reach"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/passthrough"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -386,6 +388,9 @@ func (p *prover) request(x reach.Subject, app int) *Witness {
 		q = diff.Request{Method: "POST", Path: "/v1/chat/completions", Model: p.p.Models[x.Model].Name}
 	} else {
 		r := &p.p.Routes[x.Routes[0]]
+		if r.Kind == artifact.RoutePassthrough {
+			return p.passing(r.Provider, app)
+		}
 		var ok bool
 		if q, ok = p.view().Sample(r.ID, r.Method); !ok {
 			return nil
@@ -400,6 +405,28 @@ func (p *prover) request(x reach.Subject, app int) *Witness {
 		}
 	}
 	return p.as(q, app)
+}
+
+// passing returns the witness that an app reaches a provider's own paths: the first that it opens.
+func (p *prover) passing(provider, app int) *Witness {
+	if app == reach.Everyone {
+		return nil
+	}
+	a := &p.p.Apps[app]
+	for i := range a.Passthrough {
+		o := &a.Passthrough[i]
+		if path, ok := match.Meet(o.Paths[0], o.Paths[0]); ok && o.Provider.Index == provider {
+			q := diff.Request{Method: "GET", Path: passthrough.Root + o.Provider.Name + path, Socket: o.WebSocket}
+			if !o.WebSocket {
+				q.Method = o.Methods[0]
+				if slices.Contains(o.Methods, "POST") {
+					q.Method = "POST"
+				}
+			}
+			return p.as(q, app)
+		}
+	}
+	return nil
 }
 
 func (p *prover) modelsOf(app int) []ir.Ref {

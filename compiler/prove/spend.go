@@ -56,7 +56,24 @@ type use struct {
 	requests                       int64
 	tokens, femto                  *big.Int // femto-USD, 10⁻¹⁵
 	noRequests, noTokens, noCharge string
-	app, model                     int // that it is about; model is -1 for none
+	app, model                     int            // that it is about; model is -1 for none
+	opened                         *reach.Subject // the provider's own paths that it is about, nil for none
+}
+
+// unmetered says why nobody knows what an app uses at a provider: it opens paths at which something can be made there.
+// Reading and deleting is free everywhere.
+func (s *search) unmetered(a *ir.App) (why string, at *reach.Subject) {
+	for i := range a.Passthrough {
+		o := &a.Passthrough[i]
+		if o.Provider.Index < 0 || !slices.ContainsFunc(o.Opened(), func(m string) bool { return m != "GET" && m != "DELETE" }) {
+			continue
+		}
+		list := s.m.Matching(calls("passthrough." + o.Provider.Name)...)
+		if len(list) == 1 {
+			return fmt.Sprintf("it opens paths of provider %q, where nothing is counted but requests", o.Provider.Name), &list[0]
+		}
+	}
+	return "", nil
 }
 
 // spend decides what callers can use in any span of time. A limit is an app's own, so what a key can use is what its app
@@ -134,6 +151,13 @@ func (s *search) worst(acc account) use {
 			}
 			if c.femto.Cmp(charge) > 0 || model < 0 {
 				charge, model = c.femto, ask.model
+			}
+		}
+		if why, at := s.unmetered(a); why != "" {
+			for _, no := range []*string{&u.noTokens, &u.noCharge} {
+				if *no == "" {
+					*no, u.app, u.model, u.opened = why, app, -1, at
+				}
 			}
 		}
 		times := big.NewInt(n)
@@ -258,6 +282,9 @@ func dollars(femto *big.Int) string {
 // spendAt returns the lines that make a use what it is.
 func (s *search) spendAt(acc account, u use) (l []diag.Label) {
 	l = append(l, s.limitsAt(u.app)...)
+	if u.opened != nil {
+		l = append(l, s.m.Grant(*u.opened, u.app)...)
+	}
 	if u.model >= 0 {
 		m := &s.p.Models[u.model]
 		l = append(l, s.m.Grant(reach.Subject{Model: u.model}, u.app)...)
@@ -277,7 +304,10 @@ func (s *search) spendAt(acc account, u use) (l []diag.Label) {
 
 // spender returns the request of which the worst case is made up.
 func (s *search) spender(u use) *Witness {
-	if u.model >= 0 {
+	switch {
+	case u.opened != nil:
+		return s.request(*u.opened, u.app)
+	case u.model >= 0:
 		return s.request(reach.Subject{Model: u.model}, u.app)
 	}
 	return s.anything(u.app)

@@ -1,8 +1,8 @@
 // Package reach answers who can make which calls, and through what.
 //
 // A linked program enters; for any model or operation the apps that reach it leave, with the lines of the sources that
-// say so. There are these ways: an app lists a model, or may call a prompt that asks it; an operation asks for a key, and
-// any app may hold one; an operation asks for nothing, and everyone reaches it. Limits and expiries do not take reach away, they bound it; whoever asks gets
+// say so. There are these ways: an app lists a model, or may call a prompt that asks it; an app opens a provider's own
+// paths; an operation asks for a key, and any app may hold one; an operation asks for nothing, and everyone reaches it. Limits and expiries do not take reach away, they bound it; whoever asks gets
 // them beside it.
 //
 // An app counts whether it has a key that works or not: keys come and go many times a day, while what an app may do is
@@ -33,10 +33,11 @@ type By string
 
 // The ways.
 const (
-	Listed By = "models"  // the app lists the model
-	Keyed  By = "key"     // any key does
-	Open   By = "none"    // no key is needed
-	Called By = "prompts" // the app may call the prompt: it is its tenant's own, or the app lists it
+	Listed By = "models"      // the app lists the model
+	Keyed  By = "key"         // any key does
+	Open   By = "none"        // no key is needed
+	Called By = "prompts"     // the app may call the prompt: it is its tenant's own, or the app lists it
+	Passed By = "passthrough" // the app opens paths of the provider
 )
 
 // Everyone stands for an app where no key is needed.
@@ -50,12 +51,13 @@ type Map struct {
 	all        []int   // every app
 	called     [][]int // the apps that may call a prompt, in order
 	reached    [][]int // the apps that list a model or may call a prompt that asks it, in order
+	passed     [][]int // the apps that open paths of a provider, in order
 	keys       [][]int // of an app, indices into Program.Keys
 }
 
 // New returns the map of a linked program.
 func New(p *ir.Program) *Map {
-	m := &Map{p: p, listed: make([][]int, len(p.Models)), keys: make([][]int, len(p.Apps))}
+	m := &Map{p: p, listed: make([][]int, len(p.Models)), passed: make([][]int, len(p.Providers)), keys: make([][]int, len(p.Apps))}
 	for i := range p.Routes {
 		if n := len(m.operations); n > 0 {
 			if last := &m.operations[n-1]; p.Routes[last.Routes[0]].ID == p.Routes[i].ID {
@@ -70,6 +72,11 @@ func New(p *ir.Program) *Map {
 		for _, ref := range p.Apps[i].Models {
 			if ref.Index >= 0 && !slices.Contains(m.listed[ref.Index], i) {
 				m.listed[ref.Index] = append(m.listed[ref.Index], i)
+			}
+		}
+		for _, o := range p.Apps[i].Passthrough {
+			if at := o.Provider.Index; at >= 0 && !slices.Contains(m.passed[at], i) {
+				m.passed[at] = append(m.passed[at], i)
 			}
 		}
 	}
@@ -141,6 +148,9 @@ func (m *Map) operation(s Subject) (api, operation string) {
 	if r.Kind.Prompt() {
 		api = "prompt"
 	}
+	if r.Kind == artifact.RoutePassthrough {
+		api = "passthrough"
+	}
 	if r.API >= 0 {
 		api = m.p.APIs[r.API].Name
 	}
@@ -179,6 +189,8 @@ func (m *Map) By(s Subject) By {
 		return Listed
 	case m.Kind(s).Prompt():
 		return Called
+	case m.Kind(s) == artifact.RoutePassthrough:
+		return Passed
 	case m.Auth(s) == "none":
 		return Open
 	}
@@ -193,6 +205,9 @@ func (m *Map) Apps(s Subject) []int {
 	}
 	if m.Kind(s).Prompt() {
 		return m.called[m.p.Routes[s.Routes[0]].Prompt]
+	}
+	if m.Kind(s) == artifact.RoutePassthrough {
+		return m.passed[m.p.Routes[s.Routes[0]].Provider]
 	}
 	return m.all
 }
@@ -302,6 +317,17 @@ func (m *Map) Grant(s Subject, app int) []diag.Label {
 			add(m.AppAt(app), "the app is of the tenant that owns the prompt")
 		}
 		add(m.At(s), "the prompt")
+	case Passed:
+		if app == Everyone {
+			return nil
+		}
+		a := &m.p.Apps[app]
+		for i := range a.Passthrough {
+			if a.Passthrough[i].Provider.Index == m.p.Routes[s.Routes[0]].Provider {
+				add(m.p.Places.Value("tenants", m.p.Tenants[a.Tenant].Name, "apps", a.Name, "passthrough", strconv.Itoa(i), "provider"), "the app opens paths of the provider")
+			}
+		}
+		add(m.At(s), "the provider")
 	case Open:
 		add(m.AuthAt(s), "it needs no key")
 		add(m.At(s), "the operation")
