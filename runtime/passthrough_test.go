@@ -1,6 +1,9 @@
 package runtime
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,7 +12,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -195,5 +200,268 @@ func TestOnlyWhatIsOpenedPasses(t *testing.T) {
 	}
 	if resp, _ := g.do(t, "HEAD", "/passthrough/vendor/files", ""); resp.StatusCode != 200 {
 		t.Errorf("HEAD where GET is opened: %s", resp.Status)
+	}
+}
+
+// A body is never collected: it waits with its sender while the provider takes nothing, and so does an answer.
+func TestBodiesOfAPassthroughAreNotHeld(t *testing.T) {
+	const size = 96 << 20
+	release := make(chan struct{})
+	sums := make(chan [32]byte, 2)
+	p := passing{provider: artifact.Provider{Kind: "openai", BaseURL: "/v1"}, opened: opens("GET POST", "/files", "/files/{id}/content"), serve: func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("x-unseen", "1")
+		if r.Method == "GET" {
+			w.Header().Set("Content-Length", fmt.Sprint(size))
+			b := bytes.Repeat([]byte("0123456789abcdef"), 4<<10)
+			for n := 0; n < size; n += len(b) {
+				if _, err := w.Write(b); err != nil {
+					return
+				}
+			}
+			return
+		}
+		h := sha256.New()
+		io.CopyN(h, r.Body, 1000)
+		<-release
+		io.Copy(h, r.Body)
+		var sum [32]byte
+		h.Sum(sum[:0])
+		sums <- sum
+	}}
+	g, _ := p.start(t)
+	before := heap()
+	_, down := g.raw(t, "GET /passthrough/vendor/files/f/content HTTP/1.1\r\nHost: a\r\nx-api-key: "+testKey+"\r\n\r\n")
+	var sent atomic.Int64
+	want := sha256.New()
+	upload, answer := g.raw(t, fmt.Sprintf("POST /passthrough/vendor/files HTTP/1.1\r\nHost: a\r\nx-api-key: %s\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: %d\r\n\r\n", testKey, size))
+	done := make(chan error, 1)
+	go func() {
+		b := bytes.Repeat([]byte("fedcba9876543210"), 4<<10)
+		for n := 0; n < size; n += len(b) {
+			if _, err := upload.Write(b); err != nil {
+				done <- err
+				return
+			}
+			want.Write(b)
+			sent.Add(int64(len(b)))
+		}
+		done <- nil
+	}()
+	last := int64(-1)
+	until(t, "the upload stands still", func() bool {
+		time.Sleep(50 * time.Millisecond)
+		n := sent.Load()
+		still := n == last && n > 0
+		last = n
+		return still
+	})
+	if last > 48<<20 {
+		t.Errorf("%d MB of the upload were taken while the provider took nothing", last>>20)
+	}
+	if grown := heap() - before; grown > 16<<20 {
+		t.Errorf("the heap grew by %d MB", grown>>20)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.ReadResponse(answer, nil); err != nil || resp.StatusCode != 200 {
+		t.Fatal(resp, err)
+	}
+	if sum := <-sums; string(want.Sum(nil)) != string(sum[:]) {
+		t.Error("the provider read other bytes")
+	}
+	resp, err := http.ReadResponse(down, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+		t.Errorf("the download gave %d bytes, %v", n, err)
+	}
+	for _, r := range g.records(t, "calls", 2) {
+		if in, out := r["bytes_in"], r["bytes_out"]; r["method"] == "POST" && in != float64(size) || r["method"] == "GET" && out != float64(size) {
+			t.Errorf("the record counts %v in and %v out", in, out)
+		}
+	}
+}
+
+// Events of a stream reach the caller as they come.
+func TestAStreamPassesEventByEvent(t *testing.T) {
+	next := make(chan struct{})
+	p := passing{provider: artifact.Provider{Kind: "openai", BaseURL: "/v1"}, opened: opens("POST", "/threads/{id}/runs"), serve: func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("x-unseen", "1")
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range 3 {
+			fmt.Fprintf(w, "event: thread.run\ndata: {\"n\":%d}\n\n", i)
+			w.(http.Flusher).Flush()
+			<-next
+		}
+	}}
+	g, _ := p.start(t)
+	req, _ := http.NewRequest("POST", g.url+"/passthrough/vendor/threads/t/runs", strings.NewReader(`{"stream":true}`))
+	req.Header.Set("Authorization", "Bearer "+testKey)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	buf := make([]byte, 1000)
+	for i := range 3 {
+		want := fmt.Sprintf("event: thread.run\ndata: {\"n\":%d}\n\n", i)
+		if _, err := io.ReadFull(resp.Body, buf[:len(want)]); err != nil || string(buf[:len(want)]) != want {
+			t.Fatalf("event %d is %q, %v", i, buf[:len(want)], err)
+		}
+		next <- struct{}{}
+	}
+	if rest, err := io.ReadAll(resp.Body); len(rest) != 0 || err != nil {
+		t.Error(rest, err)
+	}
+}
+
+// What an answer says of the gateway's account and of the provider's host stays behind, and errors come through as they
+// are, but for the credential in use.
+func TestAnswersOfAPassthrough(t *testing.T) {
+	var base string
+	key := "sk-" + "provider-secret"
+	p := passing{provider: artifact.Provider{Kind: "openai", BaseURL: "/v1"}, opened: opens("GET POST", "/down", "/files", "/files/{id}", "/odd"), serve: func(w http.ResponseWriter, r *http.Request) {
+		base = "http://" + r.Host + "/v1"
+		h := w.Header()
+		switch r.URL.Path {
+		case "/v1/files":
+			h.Set("Location", base+"/files/f1?x=1")
+			h.Set("Operation-Location", "/v1/files/f1")
+			h.Set("Link", "<"+base+"/files?after=f1>; rel=\"next\"")
+			h.Set("X-Goog-Upload-Url", base+"/files/f2")
+			h.Set("Content-Location", "//elsewhere.example/v1/files")
+			h.Set("Set-Cookie", "__cf_bm=1")
+			h.Set("Openai-Organization", "org-gateway")
+			h.Set("Strict-Transport-Security", "max-age=1")
+			h.Set("Alt-Svc", "h3=\":443\"")
+			h.Set("x-debug", "auth: "+key)
+			h.Set("X-Ratelimit-Remaining-Requests", "7")
+			w.WriteHeader(http.StatusCreated)
+		case "/v1/files/f1":
+			w.WriteHeader(http.StatusTooManyRequests)
+			io.WriteString(w, `{"error":{"message":"slow down","type":"requests"}}`)
+		case "/v1/odd":
+			w.WriteHeader(http.StatusUnauthorized)
+			b := []byte(`{"error":{"message":"Incorrect API key provided: ` + key + `"}}`)
+			for i := range b { // cut anywhere
+				w.Write(b[i : i+1])
+				w.(http.Flusher).Flush()
+			}
+		case "/v1/down":
+			c, _, _ := w.(http.Hijacker).Hijack()
+			c.Close()
+		}
+	}}
+	g, _ := p.start(t)
+	resp, _ := g.do(t, "POST", "/passthrough/vendor/files", "{}")
+	got := map[string]string{}
+	for k := range resp.Header {
+		if k != "Date" && k != "X-Request-Id" && k != "X-Gwc-Artifact" && k != "Content-Length" {
+			got[k] = resp.Header.Get(k)
+		}
+	}
+	home := g.url + "/passthrough/vendor"
+	want := map[string]string{"Location": home + "/files/f1?x=1", "Operation-Location": home + "/files/f1", "Link": "<" + home + "/files?after=f1>; rel=\"next\"",
+		"X-Goog-Upload-Url": home + "/files/f2", "Content-Location": "//elsewhere.example/v1/files", "X-Ratelimit-Remaining-Requests": "7", "X-Gwc-Provider": "vendor"}
+	if d := cmp.Diff(want, got); d != "" || resp.StatusCode != 201 {
+		t.Errorf("%s, mismatch (-want +got):\n%s", resp.Status, d)
+	}
+	if resp, body := g.do(t, "GET", "/passthrough/vendor/files/f1", ""); resp.StatusCode != 429 || body != `{"error":{"message":"slow down","type":"requests"}}` {
+		t.Errorf("an error came as %s %s", resp.Status, body)
+	}
+	if resp, body := g.do(t, "GET", "/passthrough/vendor/odd", ""); resp.StatusCode != 401 || body != `{"error":{"message":"Incorrect API key provided: `+strings.Repeat("*", len(key))+`"}}` {
+		t.Errorf("an error with the credential came as %s %s", resp.Status, body)
+	}
+	if resp, body := g.do(t, "POST", "/passthrough/vendor/down", "{}"); resp.StatusCode != 502 || !strings.Contains(body, `"code":"upstream_protocol"`) {
+		t.Errorf("a provider that hangs up gave %s %s", resp.Status, body)
+	}
+	for _, r := range g.records(t, "calls", 4) {
+		if s := fmt.Sprint(r); strings.Contains(s, key) {
+			t.Errorf("a record holds the credential: %s", s)
+		}
+	}
+}
+
+// A credential that has to be fetched is waited for with the client paused, and a client that leaves meanwhile is gone.
+func TestAPassthroughWaitsForItsCredential(t *testing.T) {
+	asked, give := make(chan struct{}, 8), make(chan bool, 8)
+	directory := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		if !<-give {
+			http.Error(w, `{"error":"invalid_client"}`, http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"access_token":"token-1","expires_in":3600,"token_type":"Bearer"}`)
+	}))
+	defer directory.Close()
+	secret := filepath.Join(t.TempDir(), "client")
+	if err := os.WriteFile(secret, []byte("client-secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		name string
+		do   func(t *testing.T, g *running, got func() []sent)
+	}{
+		{"it comes", func(t *testing.T, g *running, got func() []sent) {
+			c, r := g.raw(t, "POST /passthrough/vendor/openai/files HTTP/1.1\r\nHost: a\r\nx-api-key: "+testKey+"\r\nContent-Length: 400000\r\n\r\nbegin")
+			<-asked
+			body := bytes.Repeat([]byte("x"), 400000-len("begin"))
+			wrote := make(chan error, 1)
+			go func() { _, err := c.Write(body); wrote <- err }()
+			give <- true
+			if err := <-wrote; err != nil {
+				t.Fatal(err)
+			}
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil || resp.StatusCode != 200 {
+				t.Fatal(resp, err)
+			}
+			l := got()
+			if len(l) != 1 || l[0].Body != "begin"+string(body) || l[0].Header.Get("Authorization") != "Bearer token-1" || l[0].URI != "/openai/files?api-version=2024-10-21" {
+				t.Errorf("the provider got %d calls, %v", len(l), l[0].URI)
+			}
+		}},
+		{"it does not come", func(t *testing.T, g *running, got func() []sent) {
+			c, r := g.raw(t, "GET /passthrough/vendor/openai/files?api-version=preview HTTP/1.1\r\nHost: a\r\nx-api-key: "+testKey+"\r\n\r\n")
+			defer c.Close()
+			<-asked
+			give <- false
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil || resp.StatusCode != 502 {
+				t.Fatal(resp, err)
+			}
+			if b, _ := io.ReadAll(resp.Body); !strings.Contains(string(b), "upstream_credential") || strings.Contains(string(b), "invalid_client") {
+				t.Errorf("the caller reads %s", b)
+			}
+			if rec := g.records(t, "calls", 1)[0]; rec["error"] != "upstream_credential" {
+				t.Errorf("the record says %v", rec["error"])
+			}
+		}},
+		{"the client leaves", func(t *testing.T, g *running, got func() []sent) {
+			c, _ := g.raw(t, "POST /passthrough/vendor/openai/files HTTP/1.1\r\nHost: a\r\nx-api-key: "+testKey+"\r\nContent-Length: 10\r\n\r\nbegin")
+			<-asked
+			c.Close()
+			if rec := g.records(t, "calls", 1)[0]; rec["error"] != "client_abort" || rec["status"] != 499.0 {
+				t.Errorf("the record says %v %v", rec["error"], rec["status"])
+			}
+			give <- true
+			if resp, _ := g.do(t, "GET", "/passthrough/vendor/openai/files", ""); resp.StatusCode != 200 {
+				t.Errorf("the next request: %s", resp.Status)
+			}
+			if l := got(); len(l) != 1 {
+				t.Errorf("the provider got %d calls", len(l))
+			}
+		}},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			p := passing{opened: opens("GET POST", "/openai/files"), provider: artifact.Provider{Kind: "azure-openai", APIVersion: "2024-10-21", Credentials: []string{},
+				Entra: &artifact.Entra{Tenant: "t", ClientID: "c", ClientSecret: "file:" + secret, Authority: directory.URL, Scope: "s"}}}
+			g, got := p.start(t)
+			x.do(t, g, got)
+		})
 	}
 }

@@ -276,7 +276,7 @@ func coverText(c *rehearse.Coverage) string {
 		}
 		share := c.Total(func(i *rehearse.Item) bool { return i.Tenant == t })
 		fmt.Fprintf(&b, "%s: %g%% (%d of %d)\n", name, share.Percent(), share.Covered, share.All)
-		for _, kind := range []string{"operation", "policy", "target", "prompt", "key"} {
+		for _, kind := range []string{"operation", "policy", "target", "prompt", "passthrough", "key"} {
 			var never []string
 			for _, i := range c.Items {
 				if i.Tenant == t && i.Kind == kind && !i.Covered {
@@ -290,7 +290,7 @@ func coverText(c *rehearse.Coverage) string {
 	}
 	total := c.Total(nil)
 	parts := make([]string, 0, 4)
-	for _, kind := range []string{"operation", "policy", "target", "prompt", "key"} {
+	for _, kind := range []string{"operation", "policy", "target", "prompt", "passthrough", "key"} {
 		if s := c.Total(func(i *rehearse.Item) bool { return i.Kind == kind }); s.All > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d/%d", map[string]string{"operation": "operations", "policy": "policies", "target": "targets", "prompt": "prompts", "key": "keys"}[kind], s.Covered, s.All))
 		}

@@ -348,11 +348,15 @@ func (f *apiFlow) AnswerHead(h *http1.Head, length int64) {
 	f.rec.FirstByte = f.p.clock.Since(f.start)
 	f.rec.Status = h.Status
 	f.headOut = true
+	f.masks = f.secret != "" && h.Status >= http.StatusBadRequest
 	f.c.Start(h.Status, f.answerFields(h, bodiless), length)
 }
 
 // AnswerBody implements [upstream.Receiver].
 func (f *apiFlow) AnswerBody(b []byte) {
+	if f.masks {
+		b = f.mask(b)
+	}
 	f.rec.BytesOut += int64(len(b))
 	f.c.Write(b)
 }
@@ -368,10 +372,11 @@ func (f *apiFlow) AnswerFlush() {
 
 // AnswerEnd implements [upstream.Receiver].
 func (f *apiFlow) AnswerEnd(trailers []http1.Field) {
-	f.done(f.rec.Status, "")
 	if f.provider != nil {
 		trailers = nil // as those of the request
+		f.unmask()
 	}
+	f.done(f.rec.Status, "")
 	c := f.c
 	f.finish()
 	f.recycle()

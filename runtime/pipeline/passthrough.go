@@ -31,6 +31,9 @@ type provided struct {
 	own      int                // of reqBuf: the lines without the signer's
 	signed   signer.Call
 	secret   string // in use
+	masks    bool   // the answer is an error, in which the secret is masked
+	looked   []byte // of the error: what has been looked through
+	begun    int    // bytes at the end of looked that may be the beginning of the secret
 	home     []byte // the root of the callers' URLs for this provider: "https://gateway.example/passthrough/openai"
 	awaited  bool   // the signer was waited for
 	busy     bool   // it is; the flow must not be reused
@@ -38,7 +41,7 @@ type provided struct {
 }
 
 // forget drops what would keep memory alive in a pooled flow.
-func (p *provided) forget() { *p = provided{home: p.home[:0]} }
+func (p *provided) forget() { *p = provided{home: p.home[:0], looked: p.looked[:0]} }
 
 // speaksAs is the dialect of errors at a kind of provider: what its clients read.
 func speaksAs(kind string) *spoken {
@@ -240,6 +243,36 @@ func (f *apiFlow) homeward(value []byte) []byte {
 		return append(append(append([]byte{}, f.home...), '/'), rest...)
 	}
 	return value
+}
+
+// mask returns what of an error goes to the caller: providers repeat the credential that they refuse. In its place come as
+// many stars, so that the length of the answer stays. What may be the beginning of the secret waits for the next piece.
+func (f *apiFlow) mask(b []byte) []byte {
+	n := copy(f.looked, f.looked[len(f.looked)-f.begun:])
+	f.looked = append(f.looked[:n], b...)
+	for rest := f.looked; ; {
+		i := bytes.Index(rest, []byte(f.secret))
+		if i < 0 {
+			break
+		}
+		for j := range f.secret {
+			rest[i+j] = '*'
+		}
+		rest = rest[i+len(f.secret):]
+	}
+	for f.begun = min(len(f.secret)-1, len(f.looked)); f.begun > 0 && string(f.looked[len(f.looked)-f.begun:]) != f.secret[:f.begun]; {
+		f.begun--
+	}
+	return f.looked[:len(f.looked)-f.begun]
+}
+
+// unmask gives the caller what has waited, at the end of the answer: it was no secret.
+func (f *apiFlow) unmask() {
+	if f.begun > 0 {
+		f.rec.BytesOut += int64(f.begun)
+		f.c.Write(f.looked[len(f.looked)-f.begun:])
+		f.begun = 0
+	}
 }
 
 // attemptProvider is attempt for a provider, which is one server. A second time is made only where the first connection

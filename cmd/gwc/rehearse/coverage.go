@@ -10,6 +10,8 @@ import (
 
 	"github.com/gwc-dev/gwc/compiler/script"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/passthrough"
 )
 
 // Coverage is which parts of a configuration tests have exercised.
@@ -19,6 +21,7 @@ import (
 //     has ended an exchange; an app's limit has refused a request;
 //   - a target: a model's target was called, fallbacks included;
 //   - a prompt: each version of it has been answered by its model;
+//   - a passthrough: a request of the app went to the provider by that path;
 //   - a key: a request came with it.
 type Coverage struct {
 	Items []Item // by tenant, kind and name
@@ -31,7 +34,7 @@ type Coverage struct {
 // Item is one part.
 type Item struct {
 	Tenant  string `json:"tenant"` // "": the platform's
-	Kind    string `json:"kind"`   // "operation", "policy", "target", "prompt", "key"
+	Kind    string `json:"kind"`   // "operation", "policy", "target", "prompt", "passthrough", "key"
 	Name    string `json:"name"`
 	Covered bool   `json:"covered"`
 }
@@ -54,7 +57,7 @@ func newCoverage(a *artifact.Artifact) *Coverage {
 		if r.API >= 0 {
 			owner = tenant(a.APIs[r.API].Owner)
 		}
-		if _, own := r.Kind.AI(); !own { // gwc's own paths are its own tests' business; what is asked there counts as a target
+		if _, own := r.Kind.AI(); !own && r.Kind != artifact.RoutePassthrough { // gwc's own paths are its own tests' business; what is asked there counts as a target
 			c.item(owner, "operation", r.ID)
 		}
 		for _, p := range policiesOf(a, r) {
@@ -75,6 +78,11 @@ func newCoverage(a *artifact.Artifact) *Coverage {
 	}
 	for i := range a.Apps {
 		app := &a.Apps[i]
+		for j := range app.Passthrough {
+			for _, path := range app.Passthrough[j].Paths {
+				c.item(tenant(app.Tenant), "passthrough", openedName(tenant(app.Tenant)+"/"+app.Name, a.Providers[app.Passthrough[j].Provider].Name, path))
+			}
+		}
 		for _, l := range app.Limits {
 			c.item(tenant(app.Tenant), "policy", limitName(tenant(app.Tenant)+"/"+app.Name, limitText(l)))
 		}
@@ -95,8 +103,11 @@ func newCoverage(a *artifact.Artifact) *Coverage {
 // policiesOf names the policies of a route. Routes of one API that say the same share a policy.
 func policiesOf(a *artifact.Artifact, r *artifact.Route) []string {
 	of := "the models' paths"
-	if r.API >= 0 {
+	switch {
+	case r.API >= 0:
 		of = "API " + a.APIs[r.API].Name
+	case r.Kind == artifact.RoutePassthrough:
+		of = "providers' own paths"
 	}
 	list := []string{fmt.Sprintf("auth %q of %s", r.Auth, of)}
 	if r.Timeout > 0 {
@@ -111,6 +122,10 @@ func targetName(model string, i int, provider, upstream string) string {
 
 func promptName(prompt string, version int64) string {
 	return fmt.Sprintf("%s: version %d", prompt, version)
+}
+
+func openedName(app, provider, path string) string {
+	return fmt.Sprintf("%s: %s of provider %s", app, path, provider)
 }
 
 func limitName(app, limit string) string { return fmt.Sprintf("limit %s of app %s", limit, app) }
@@ -169,6 +184,9 @@ func (c *Coverage) exchange(record any, q *script.Request) {
 			c.cover("prompt", promptName(text("prompt"), v))
 		}
 	}
+	if r.Kind == artifact.RoutePassthrough && len(attempts) > 0 {
+		c.passed(app, r, text("method"), text("path"))
+	}
 	if refused != "auth" && refused != "limit" && (len(attempts) > 0 || refused == "") {
 		c.cover("operation", r.ID)
 	}
@@ -200,6 +218,28 @@ func (c *Coverage) exchange(record any, q *script.Request) {
 			for _, a := range attempts {
 				if at(a, "provider") == provider && at(a, "model") == t.Model && at(a, "error") != "request" {
 					c.cover("target", targetName(m.Name, j, provider, t.Model))
+				}
+			}
+		}
+	}
+}
+
+// passed notes the paths by which a request of an app went to a provider.
+func (c *Coverage) passed(app string, r *artifact.Route, method, path string) {
+	provider := c.a.Providers[r.Provider].Name
+	if method == "HEAD" {
+		method = "GET"
+	}
+	for i := range c.a.Apps {
+		a := &c.a.Apps[i]
+		if c.a.Tenants[a.Tenant].Name+"/"+a.Name != app {
+			continue
+		}
+		for _, o := range a.Passthrough {
+			for _, opened := range o.Paths {
+				_, meet := match.Meet(opened, strings.TrimPrefix(path, passthrough.Root+provider))
+				if meet && o.Provider == r.Provider && (o.WebSocket || slices.Contains(o.Methods, method)) {
+					c.cover("passthrough", openedName(app, provider, opened))
 				}
 			}
 		}
