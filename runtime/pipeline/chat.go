@@ -712,7 +712,7 @@ func (f *chatFlow) Gone(err error) {
 		f.call.Cancel()
 		if !f.busy {
 			f.observe()
-			if f.mode == answerPass && f.tap.Seen().Done {
+			if f.settled() {
 				// It had everything: clients hang up at [DONE], before the last chunk of the transfer has come.
 				f.rec.Error = ""
 				f.done(f.status, "", "ok")

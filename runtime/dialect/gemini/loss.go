@@ -92,6 +92,6 @@ var CallerTable = dialect.Losses{
 	{Field: "responseModalities", Fate: dialect.Lossless, Why: "modalities, at targets that have them"},
 	{Field: "thinkingBudget", Fate: dialect.Emulated, Why: "a budget where the target has one, else the nearest effort"},
 	{Field: "thinkingLevel", Fate: dialect.Lossless, Why: "an effort"},
-	{Field: "includeThoughts", Fate: dialect.Emulated, Why: "alone: a medium effort; thoughts are always shown"},
+	{Field: "includeThoughts", Fate: dialect.Emulated, Why: "alone: a medium effort; OpenAI is asked for a summary of its thinking, others show theirs unasked"},
 	{Field: "labels", Fate: dialect.Lossless, Why: "metadata, at targets that have it"},
 }

@@ -256,14 +256,33 @@ func (d *decoding) content() {
 	where := inUser
 	if role == "model" {
 		m.Role, where = dialect.Assistant, inModel
-		d.open = d.open[:0]
+		if n := len(d.r.Messages); n > 0 && d.r.Messages[n-1].Role == dialect.Assistant {
+			// A client that got its turn in a stream gives the pieces back as they came.
+			m = d.r.Messages[n-1]
+			d.r.Messages = d.r.Messages[:n-1]
+		} else {
+			d.open = d.open[:0]
+		}
 	}
 	for ok := d.ArrayIn("parts", parts); ok && d.More(); {
-		if p, ok := d.part(where); ok {
+		p, ok := d.part(where)
+		switch n := len(m.Parts); {
+		case !ok:
+		case where == inModel && n > 0 && continues(&m.Parts[n-1], &p):
+			last := &m.Parts[n-1]
+			last.Text += p.Text
+			last.Signature, last.SignedBy = p.Signature, p.SignedBy
+		default:
 			m.Parts = append(m.Parts, p)
 		}
 	}
 	d.r.Messages = append(d.r.Messages, m)
+}
+
+// continues tells whether a part of the model's turn goes on with the text, or the thought, of the one before: streams have
+// a part for each piece. What seals a thought comes behind its last piece; a text that is sealed stands for itself.
+func continues(last, p *dialect.Part) bool {
+	return last.Kind == p.Kind && last.Signature == "" && (p.Kind == dialect.Thinking || p.Kind == dialect.Text && p.Signature == "")
 }
 
 // part reads the part that comes next. ok is false for one that has no place in the neutral model.
@@ -722,7 +741,11 @@ func (d *decoding) thinking(budget *int64, level string, thoughts *bool) {
 			d.FailIn("thinkingConfig.thinkingLevel", "", "'"+short(level)+"' is none of 'MINIMAL', 'LOW', 'MEDIUM' and 'HIGH'")
 		}
 	}
-	if r.Reasoning == "" && thoughts != nil && *thoughts {
+	if thoughts == nil || !*thoughts {
+		return
+	}
+	r.Summary = "auto"
+	if r.Reasoning == "" {
 		r.Reasoning = "medium" // thoughts are wanted; how many is left to the model
 	}
 }

@@ -10,6 +10,7 @@ package openai
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
@@ -41,7 +42,7 @@ func FaultError(f *fields.Fault) *dialect.Error {
 }
 
 // AppendError appends e in OpenAI's shape: {"error":{"message","type","param","code"}}, where param and code are null if
-// there is nothing to say.
+// there is nothing to say. A provider's own word for the type, where it is none of OpenAI's, is the code unless it gave one.
 func AppendError(dst []byte, e *dialect.Error) []byte {
 	return append(AppendErrorObject(append(dst, `{"error":`...), e), '}')
 }
@@ -51,16 +52,74 @@ func AppendErrorObject(dst []byte, e *dialect.Error) []byte {
 	dst = append(dst, `{"message":`...)
 	dst = jsonscan.AppendString(dst, Message(e))
 	dst = append(dst, `,"type":`...)
-	kind := e.Type
-	if kind == "" {
-		kind = "api_error"
+	kind, code := typeFor(e), e.Code
+	if code == "" && kind != e.Type && e.Type != "" {
+		code = e.Type
 	}
 	dst = jsonscan.AppendString(dst, kind)
 	dst = append(dst, `,"param":`...)
 	dst = AppendStringOrNull(dst, e.Param)
 	dst = append(dst, `,"code":`...)
-	dst = AppendStringOrNull(dst, e.Code)
+	dst = AppendStringOrNull(dst, code)
 	return append(dst, '}')
+}
+
+// typeFor is the type of e in OpenAI's words, which callers compare: those that only Anthropic, Google or AWS have become
+// OpenAI's word for the status. What a provider with OpenAI's shape of errors calls its own stays, and "api_error" is the
+// gateway's word for an answer that it cannot use.
+func typeFor(e *dialect.Error) string {
+	switch kind := e.Type; kind {
+	case "":
+		return "api_error"
+	case "api_error":
+		if e.Status == http.StatusBadGateway || e.Status < 500 {
+			return kind
+		}
+	case "overloaded_error", "timeout_error", "request_too_large", "billing_error":
+	default:
+		if !isRPCWord(kind) {
+			return kind
+		}
+	}
+	return errorType(ClientStatus(e))
+}
+
+// isRPCWord tells the names of google.rpc.Code ("INVALID_ARGUMENT") from other words.
+func isRPCWord(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if (s[i] < 'A' || s[i] > 'Z') && s[i] != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// AppendUsage writes the usage object of Chat Completions and of the legacy Completions. The neutral convention is OpenAI's:
+// the parts are inside the totals.
+func AppendUsage(dst []byte, u *dialect.Usage) []byte {
+	dst = append(dst, `{"prompt_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Input, 10)
+	dst = append(dst, `,"completion_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Output, 10)
+	dst = append(dst, `,"total_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Input+u.Output, 10)
+	dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
+	dst = strconv.AppendInt(dst, u.CacheRead, 10)
+	dst = append(dst, `,"cache_write_tokens":`...)
+	dst = strconv.AppendInt(dst, u.CacheWrite, 10)
+	dst = appendAudio(dst, u.InputAudio)
+	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
+	dst = strconv.AppendInt(dst, u.Reasoning, 10)
+	dst = appendAudio(dst, u.OutputAudio)
+	return append(dst, "}}"...)
+}
+
+// appendAudio writes tokens of audio where there are any.
+func appendAudio(dst []byte, n int64) []byte {
+	if n == 0 {
+		return dst
+	}
+	return strconv.AppendInt(append(dst, `,"audio_tokens":`...), n, 10)
 }
 
 // Message is what e says; never "".

@@ -291,7 +291,7 @@ func (e *Encoder) chunk(dst []byte, ev *dialect.Event) []byte {
 			dst = append(dst, "data: "...)
 			dst = append(dst, e.prefix...)
 			dst = append(dst, `],"usage":`...)
-			dst = appendUsage(dst, &e.usage)
+			dst = openai.AppendUsage(dst, &e.usage)
 			dst = append(dst, "}\n\n"...)
 		}
 		return append(dst, "data: [DONE]\n\n"...)
@@ -414,7 +414,7 @@ func (e *Encoder) Body(dst []byte) []byte {
 	dst = append(dst, ']')
 	if e.usage.Known {
 		dst = append(dst, `,"usage":`...)
-		dst = appendUsage(dst, &e.usage)
+		dst = openai.AppendUsage(dst, &e.usage)
 	}
 	return append(dst, '}')
 }
@@ -501,31 +501,4 @@ func finishReason(r dialect.StopReason) string {
 		return "content_filter"
 	}
 	return "stop"
-}
-
-// appendUsage writes a usage object. The neutral convention is OpenAI's: the parts are inside the totals.
-func appendUsage(dst []byte, u *dialect.Usage) []byte {
-	dst = append(dst, `{"prompt_tokens":`...)
-	dst = strconv.AppendInt(dst, u.Input, 10)
-	dst = append(dst, `,"completion_tokens":`...)
-	dst = strconv.AppendInt(dst, u.Output, 10)
-	dst = append(dst, `,"total_tokens":`...)
-	dst = strconv.AppendInt(dst, u.Input+u.Output, 10)
-	dst = append(dst, `,"prompt_tokens_details":{"cached_tokens":`...)
-	dst = strconv.AppendInt(dst, u.CacheRead, 10)
-	dst = append(dst, `,"cache_write_tokens":`...)
-	dst = strconv.AppendInt(dst, u.CacheWrite, 10)
-	dst = appendAudio(dst, u.InputAudio)
-	dst = append(dst, `},"completion_tokens_details":{"reasoning_tokens":`...)
-	dst = strconv.AppendInt(dst, u.Reasoning, 10)
-	dst = appendAudio(dst, u.OutputAudio)
-	return append(dst, "}}"...)
-}
-
-// appendAudio writes tokens of audio where there are any.
-func appendAudio(dst []byte, n int64) []byte {
-	if n == 0 {
-		return dst
-	}
-	return strconv.AppendInt(append(dst, `,"audio_tokens":`...), n, 10)
 }

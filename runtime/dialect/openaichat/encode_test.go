@@ -66,8 +66,8 @@ func TestStreamsAreWritten(t *testing.T) {
 		{"a refusal", false, []dialect.Event{start, {Kind: dialect.RefusalDelta, Text: "no"}, {Kind: dialect.Stop, StopReason: dialect.StopFilter}, end},
 			firstChunk + chunkHead + `{"refusal":"no"}` + chunkTail + lastChunk("content_filter") + "data: [DONE]\n\n"},
 		{"an error is the end", false, []dialect.Event{start, text, broken, end},
-			firstChunk + chunkHead + `{"content":"Hi \"there\"\n"}` + chunkTail + `data: {"error":{"message":"Overloaded","type":"overloaded_error","param":null,"code":null}}` + "\n\n"},
-		{"an error at once", false, []dialect.Event{broken, end}, `data: {"error":{"message":"Overloaded","type":"overloaded_error","param":null,"code":null}}` + "\n\n"},
+			firstChunk + chunkHead + `{"content":"Hi \"there\"\n"}` + chunkTail + `data: {"error":{"message":"Overloaded","type":"server_error","param":null,"code":"overloaded_error"}}` + "\n\n"},
+		{"an error at once", false, []dialect.Event{broken, end}, `data: {"error":{"message":"Overloaded","type":"server_error","param":null,"code":"overloaded_error"}}` + "\n\n"},
 		{"nothing comes behind the end", false, []dialect.Event{start, stop, end, text, end, broken}, firstChunk + lastChunk("stop") + "data: [DONE]\n\n"},
 		{"an end without a stop is an error", false, []dialect.Event{start, end}, firstChunk + `data: {"error":{"message":"The provider's answer ended without a stop reason.","type":"api_error","param":null,"code":null}}` + "\n\n"},
 		{"empty deltas are nothing", false, []dialect.Event{start, {Kind: dialect.TextDelta}, {Kind: dialect.ToolDelta}, {Kind: dialect.ThinkingDelta}, stop, end}, firstChunk + lastChunk("stop") + "data: [DONE]\n\n"},
@@ -105,7 +105,7 @@ func TestBodiesAreWritten(t *testing.T) {
 			head + `"content":"Hi \"there\"\n","refusal":null,"reasoning_content":"hm, yes","thinking_blocks":[{"type":"thinking","thinking":"hm, yes","signature":"sig"},{"type":"redacted_thinking","data":"xx"}]},"logprobs":null,"finish_reason":"stop"}]}`},
 		{"a refusal", []dialect.Event{start, {Kind: dialect.RefusalDelta, Text: "no"}, {Kind: dialect.Stop, StopReason: dialect.StopFilter}, end},
 			head + `"content":null,"refusal":"no"},"logprobs":null,"finish_reason":"content_filter"}]}`},
-		{"an error", []dialect.Event{start, text, broken, end}, `{"error":{"message":"Overloaded","type":"overloaded_error","param":null,"code":null}}`},
+		{"an error", []dialect.Event{start, text, broken, end}, `{"error":{"message":"Overloaded","type":"server_error","param":null,"code":"overloaded_error"}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := NewEncoder(false, false, "id", 7, "fast")

@@ -287,7 +287,7 @@ func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
 		}
 		if e.o.IncludeUsage && e.usage.Known {
 			dst = append(e.chunk(dst), `[],"usage":`...)
-			dst = append(appendUsage(dst, &e.usage), "}\n\n"...)
+			dst = append(openai.AppendUsage(dst, &e.usage), "}\n\n"...)
 		}
 		return append(dst, "data: [DONE]\n\n"...)
 	}
@@ -331,7 +331,7 @@ func (e *Encoder) Body(dst []byte) []byte {
 	dst = append(dst, `,"index":0,"logprobs":null,"finish_reason":"`...)
 	dst = append(append(dst, finish(e.reason)...), `"}]`...)
 	if e.usage.Known {
-		dst = appendUsage(append(dst, `,"usage":`...), &e.usage)
+		dst = openai.AppendUsage(append(dst, `,"usage":`...), &e.usage)
 	}
 	return append(dst, '}')
 }
@@ -345,11 +345,4 @@ func finish(r dialect.StopReason) string {
 		return "content_filter"
 	}
 	return "stop"
-}
-
-func appendUsage(dst []byte, u *dialect.Usage) []byte {
-	dst = strconv.AppendInt(append(dst, `{"prompt_tokens":`...), u.Input, 10)
-	dst = strconv.AppendInt(append(dst, `,"completion_tokens":`...), u.Output, 10)
-	dst = strconv.AppendInt(append(dst, `,"total_tokens":`...), u.Input+u.Output, 10)
-	return append(dst, '}')
 }

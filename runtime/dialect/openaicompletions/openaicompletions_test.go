@@ -51,7 +51,7 @@ func TestEventsBecomeTextCompletions(t *testing.T) {
 	evs := []dialect.Event{{Kind: dialect.Start, ID: "x"}, {Kind: dialect.ThinkingDelta, Text: "h"}, {Kind: dialect.TextDelta, Text: "a"}, {Kind: dialect.UsageEvent, Usage: dialect.Usage{Input: 3, Output: 2, Known: true}},
 		{Kind: dialect.Stop, StopReason: dialect.StopLength}, {Kind: dialect.End}}
 	const head = `{"id":"cmpl-1","object":"text_completion","created":7,"model":"m","choices":[`
-	const usage = `"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`
+	const usage = `"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}`
 	for _, c := range []struct {
 		name string
 		o    dialect.Opening

@@ -89,7 +89,7 @@ func TestEventsBecomeStreams(t *testing.T) {
 		{"a source counts from the part's beginning", []dialect.Event{began, {Kind: dialect.TextDelta, Text: "日本"}, {Kind: dialect.RefusalDelta, Text: "n"}, {Kind: dialect.TextDelta, Text: "abc"},
 			{Kind: dialect.CitationEvent, Citation: &dialect.Citation{URL: "https://x", Title: "X", Start: 3, End: 5}}, stop("stop"), ended}, nil},
 		{"an error ends it, in both of the forms that are looked for", []dialect.Event{began, {Kind: dialect.ErrorEvent, Err: &dialect.Error{Status: 503, Type: "overloaded_error", Message: "busy"}}, ended}, []string{
-			`{"type":"error","sequence_number":2,"code":null,"message":"busy","param":null,"error":{"message":"busy","type":"overloaded_error","param":null,"code":null}}`}},
+			`{"type":"error","sequence_number":2,"code":null,"message":"busy","param":null,"error":{"message":"busy","type":"server_error","param":null,"code":"overloaded_error"}}`}},
 		{"no stop reason is an error", []dialect.Event{began, ended}, []string{
 			`{"type":"error","sequence_number":2,"code":null,"message":"The provider's answer ended without a stop reason.","param":null,"error":{"message":"The provider's answer ended without a stop reason.","type":"api_error","param":null,"code":null}}`}},
 		{"the limit", []dialect.Event{began, stop("length"), ended}, []string{`{"type":"response.incomplete","sequence_number":2 incomplete of 0, usage false`}},
