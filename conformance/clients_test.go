@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,9 +14,6 @@ import (
 	anthropicoption "github.com/anthropics/anthropic-sdk-go/option"
 	"github.com/google/go-cmp/cmp"
 	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
-	"github.com/openai/openai-go/v3/packages/param"
-	goopenai "github.com/sashabaranov/go-openai"
 
 	"github.com/gwc-dev/gwc/conformance/rig"
 )
@@ -40,22 +36,28 @@ type toolCall struct{ Name, Arguments string }
 type message struct {
 	role, text string
 	image      string // data: URL
+	document   string // base64 of a PDF
 	calls      []idCall
 	id         string // of the call that a tool message answers
+	failed     bool   // the tool did
+	turn       any    // the assistant's turn as the client itself keeps it, in place of all else; see reading
 }
 
 type idCall struct{ id, name, arguments string }
 
 // request is a call, for clients of every make.
 type request struct {
-	model     string
-	messages  []message
-	tools     bool
-	choice    string // "", "required", "none"
-	parallel  *bool
-	maxTokens int
-	stop      []string
-	stream    bool
+	model       string
+	messages    []message
+	tools       bool
+	choice      string // "", "required", "none"
+	parallel    *bool
+	maxTokens   int
+	stop        []string
+	stream      bool
+	temperature *float64
+	schema      string // of a structured output named "place"
+	think       bool   // at medium effort, and show it
 }
 
 // caller is one SDK.
@@ -64,216 +66,43 @@ type caller interface {
 	call(ctx context.Context, r request) (answer, []idCall, error)
 }
 
+// reading is all that a client shows of an answer, in the words of Chat Completions and with the usage of the design: what
+// was read from and written to a cache is part of in, reasoning is part of out.
+type reading struct {
+	Text, Thinking string
+	Calls          []idCall
+	Stop           string
+	Usage          usage
+	turn           any // what the client sends back as the assistant's turn
+}
+
+type usage struct{ In, Out, Cached, Written, Reasoning int64 }
+
+// reader is a client that shows all it reads. What came before an error is in the reading, too.
+type reader interface {
+	caller
+	read(ctx context.Context, r request) (reading, error)
+}
+
+// answerOf is the part of a reading that the older tests compare.
+func answerOf(r reading, err error) (answer, []idCall, error) {
+	a := answer{Text: r.Text, Stop: r.Stop, In: r.Usage.In, Out: r.Usage.Out, HasUsage: r.Usage.In+r.Usage.Out > 0}
+	for _, k := range r.Calls {
+		a.Calls = append(a.Calls, toolCall{k.name, k.arguments})
+	}
+	return a, r.Calls, err
+}
+
 // refused is an error answer as a client understood it.
 type refused struct {
-	Status  int
-	Code    string
-	Message string
+	Status     int
+	Type, Code string // Code is the type where the dialect has no codes
+	Message    string
 }
 
 func (r refused) Error() string { return fmt.Sprintf("%d %s: %s", r.Status, r.Code, r.Message) }
 
 const weatherSchema = `{"type":"object","properties":{"city":{"type":"string","description":"The city"},"unit":{"type":"string","enum":["C","F"]}},"required":["city"]}`
-
-// officialGo is openai-go.
-type officialGo struct{ openai.Client }
-
-func newOfficialGo(url, key string) officialGo {
-	return officialGo{openai.NewClient(option.WithBaseURL(url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0))}
-}
-
-// officialOver is the same on a connection of its own kind, which trusts the certificate of this run.
-func officialOver(url, key string, http2 bool) officialGo {
-	tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: certificate.pool}, ForceAttemptHTTP2: http2}
-	return officialGo{openai.NewClient(option.WithBaseURL(url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0), option.WithHTTPClient(&http.Client{Transport: tr}))}
-}
-
-func (c officialGo) params(r request) openai.ChatCompletionNewParams {
-	p := openai.ChatCompletionNewParams{Model: r.model}
-	for _, m := range r.messages {
-		switch m.role {
-		case "system":
-			p.Messages = append(p.Messages, openai.SystemMessage(m.text))
-		case "tool":
-			p.Messages = append(p.Messages, openai.ToolMessage(m.text, m.id))
-		case "assistant":
-			a := openai.ChatCompletionAssistantMessageParam{}
-			if m.text != "" {
-				a.Content.OfString = param.NewOpt(m.text)
-			}
-			for _, k := range m.calls {
-				a.ToolCalls = append(a.ToolCalls, openai.ChatCompletionMessageToolCallUnionParam{OfFunction: &openai.ChatCompletionMessageFunctionToolCallParam{
-					ID: k.id, Function: openai.ChatCompletionMessageFunctionToolCallFunctionParam{Name: k.name, Arguments: k.arguments}}})
-			}
-			p.Messages = append(p.Messages, openai.ChatCompletionMessageParamUnion{OfAssistant: &a})
-		default:
-			if m.image == "" {
-				p.Messages = append(p.Messages, openai.UserMessage(m.text))
-				continue
-			}
-			p.Messages = append(p.Messages, openai.UserMessage([]openai.ChatCompletionContentPartUnionParam{
-				openai.TextContentPart(m.text), openai.ImageContentPart(openai.ChatCompletionContentPartImageImageURLParam{URL: m.image})}))
-		}
-	}
-	if r.tools {
-		var schema map[string]any
-		json.Unmarshal([]byte(weatherSchema), &schema)
-		p.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(openai.FunctionDefinitionParam{
-			Name: "get_weather", Description: param.NewOpt("The weather of a city"), Parameters: schema})}
-	}
-	if r.choice != "" {
-		p.ToolChoice.OfAuto = param.NewOpt(r.choice)
-	}
-	if r.parallel != nil {
-		p.ParallelToolCalls = param.NewOpt(*r.parallel)
-	}
-	if r.maxTokens > 0 {
-		p.MaxTokens = param.NewOpt(int64(r.maxTokens))
-	}
-	if r.stop != nil {
-		p.Stop.OfStringArray = r.stop
-	}
-	return p
-}
-
-func (c officialGo) call(ctx context.Context, r request) (answer, []idCall, error) {
-	p := c.params(r)
-	if !r.stream {
-		done, err := c.Chat.Completions.New(ctx, p)
-		if err != nil {
-			return answer{}, nil, officialError(err)
-		}
-		return readOfficial(done)
-	}
-	p.StreamOptions.IncludeUsage = param.NewOpt(true)
-	stream := c.Chat.Completions.NewStreaming(ctx, p)
-	defer stream.Close()
-	var acc openai.ChatCompletionAccumulator
-	for stream.Next() {
-		if !acc.AddChunk(stream.Current()) {
-			return answer{}, nil, errors.New("the accumulator refused a chunk: " + stream.Current().RawJSON())
-		}
-	}
-	if err := stream.Err(); err != nil {
-		a, ids, _ := readOfficial(&acc.ChatCompletion)
-		return a, ids, officialError(err)
-	}
-	return readOfficial(&acc.ChatCompletion)
-}
-
-func officialError(err error) error {
-	if e, ok := errors.AsType[*openai.Error](err); ok {
-		return refused{e.StatusCode, e.Code, e.Message}
-	}
-	return err
-}
-
-func readOfficial(done *openai.ChatCompletion) (answer, []idCall, error) {
-	if len(done.Choices) != 1 {
-		return answer{}, nil, fmt.Errorf("%d choices", len(done.Choices))
-	}
-	m := done.Choices[0].Message
-	a := answer{Text: m.Content, Stop: done.Choices[0].FinishReason, In: done.Usage.PromptTokens, Out: done.Usage.CompletionTokens, HasUsage: done.Usage.TotalTokens > 0}
-	var ids []idCall
-	for _, k := range m.ToolCalls {
-		a.Calls = append(a.Calls, toolCall{k.Function.Name, k.Function.Arguments})
-		ids = append(ids, idCall{k.ID, k.Function.Name, k.Function.Arguments})
-	}
-	return a, ids, nil
-}
-
-// communityGo is sashabaranov/go-openai.
-type communityGo struct{ *goopenai.Client }
-
-func newCommunityGo(url, key string) communityGo {
-	c := goopenai.DefaultConfig(key)
-	c.BaseURL = url + "/v1"
-	return communityGo{goopenai.NewClientWithConfig(c)}
-}
-
-func (c communityGo) call(ctx context.Context, r request) (answer, []idCall, error) {
-	p := goopenai.ChatCompletionRequest{Model: r.model, MaxTokens: r.maxTokens, Stop: r.stop}
-	for _, m := range r.messages {
-		x := goopenai.ChatCompletionMessage{Role: m.role, Content: m.text, ToolCallID: m.id}
-		if m.image != "" {
-			x.Content = ""
-			x.MultiContent = []goopenai.ChatMessagePart{{Type: goopenai.ChatMessagePartTypeText, Text: m.text},
-				{Type: goopenai.ChatMessagePartTypeImageURL, ImageURL: &goopenai.ChatMessageImageURL{URL: m.image}}}
-		}
-		for _, k := range m.calls {
-			x.ToolCalls = append(x.ToolCalls, goopenai.ToolCall{ID: k.id, Type: goopenai.ToolTypeFunction, Function: goopenai.FunctionCall{Name: k.name, Arguments: k.arguments}})
-		}
-		p.Messages = append(p.Messages, x)
-	}
-	if r.tools {
-		p.Tools = []goopenai.Tool{{Type: goopenai.ToolTypeFunction, Function: &goopenai.FunctionDefinition{Name: "get_weather", Description: "The weather of a city", Parameters: json.RawMessage(weatherSchema)}}}
-	}
-	if r.choice != "" {
-		p.ToolChoice = r.choice
-	}
-	if r.parallel != nil {
-		p.ParallelToolCalls = *r.parallel
-	}
-	var a answer
-	var ids []idCall
-	if !r.stream {
-		done, err := c.CreateChatCompletion(ctx, p)
-		if err != nil {
-			return a, nil, communityError(err)
-		}
-		m := done.Choices[0]
-		a = answer{Text: m.Message.Content, Stop: string(m.FinishReason), In: int64(done.Usage.PromptTokens), Out: int64(done.Usage.CompletionTokens), HasUsage: done.Usage.TotalTokens > 0}
-		for _, k := range m.Message.ToolCalls {
-			ids = append(ids, idCall{k.ID, k.Function.Name, k.Function.Arguments})
-		}
-	} else {
-		p.Stream, p.StreamOptions = true, &goopenai.StreamOptions{IncludeUsage: true}
-		stream, err := c.CreateChatCompletionStream(ctx, p)
-		if err != nil {
-			return a, nil, communityError(err)
-		}
-		defer stream.Close()
-		for {
-			chunk, err := stream.Recv()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return a, ids, communityError(err)
-			}
-			if chunk.Usage != nil {
-				a.In, a.Out, a.HasUsage = int64(chunk.Usage.PromptTokens), int64(chunk.Usage.CompletionTokens), true
-			}
-			for _, choice := range chunk.Choices {
-				a.Text += choice.Delta.Content
-				if choice.FinishReason != "" {
-					a.Stop = string(choice.FinishReason)
-				}
-				for _, k := range choice.Delta.ToolCalls {
-					if k.Index == nil {
-						return a, ids, errors.New("a fragment of a call has no index")
-					}
-					if *k.Index == len(ids) {
-						ids = append(ids, idCall{})
-					}
-					x := &ids[*k.Index]
-					x.id, x.name, x.arguments = x.id+k.ID, x.name+k.Function.Name, x.arguments+k.Function.Arguments
-				}
-			}
-		}
-	}
-	for _, k := range ids {
-		a.Calls = append(a.Calls, toolCall{k.name, k.arguments})
-	}
-	return a, ids, nil
-}
-
-func communityError(err error) error {
-	if e, ok := errors.AsType[*goopenai.APIError](err); ok {
-		return refused{e.HTTPStatusCode, fmt.Sprint(e.Code), e.Message}
-	}
-	return err
-}
 
 var callers = map[string]func(url, key string) caller{
 	"openai-go": func(url, key string) caller { return newOfficialGo(url, key) },

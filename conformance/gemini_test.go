@@ -25,7 +25,12 @@ type generateGo struct{ *genai.Client }
 
 func newGenerateGo(t testing.TB, url, key string) generateGo {
 	t.Helper()
-	c, err := genai.NewClient(context.Background(), &genai.ClientConfig{APIKey: key, Backend: genai.BackendGeminiAPI, HTTPOptions: genai.HTTPOptions{BaseURL: url}, HTTPClient: &http.Client{}})
+	return generateOver(t, url, key, &http.Client{})
+}
+
+func generateOver(t testing.TB, url, key string, over *http.Client) generateGo {
+	t.Helper()
+	c, err := genai.NewClient(context.Background(), &genai.ClientConfig{APIKey: key, Backend: genai.BackendGeminiAPI, HTTPOptions: genai.HTTPOptions{BaseURL: url}, HTTPClient: over})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,8 +47,16 @@ func (c generateGo) params(r request) (contents []*genai.Content, p *genai.Gener
 			p.SystemInstruction = genai.NewContentFromText(m.text, "user")
 			continue
 		case "tool":
-			part := genai.NewPartFromFunctionResponse(names[m.id], map[string]any{"output": m.text})
+			said := "output"
+			if m.failed {
+				said = "error"
+			}
+			part := genai.NewPartFromFunctionResponse(names[m.id], map[string]any{said: m.text})
 			part.FunctionResponse.ID = m.id
+			if m.image != "" {
+				media, raw := dataOf(m.image)
+				part.FunctionResponse.Parts = []*genai.FunctionResponsePart{{InlineData: &genai.FunctionResponseBlob{MIMEType: media, Data: raw}}}
+			}
 			if last := len(contents) - 1; last >= 0 && contents[last].Parts[0].FunctionResponse != nil {
 				contents[last].Parts = append(contents[last].Parts, part)
 				continue
@@ -51,22 +64,29 @@ func (c generateGo) params(r request) (contents []*genai.Content, p *genai.Gener
 			content.Parts = []*genai.Part{part}
 		case "assistant":
 			content.Role = "model"
+			for _, k := range m.calls {
+				names[k.id] = k.name
+			}
+			if turn, ok := m.turn.(*genai.Content); ok {
+				contents = append(contents, turn)
+				continue
+			}
 			if m.text != "" {
 				content.Parts = append(content.Parts, genai.NewPartFromText(m.text))
 			}
 			for _, k := range m.calls {
-				var args map[string]any
-				json.Unmarshal([]byte(k.arguments), &args)
-				names[k.id] = k.name
-				content.Parts = append(content.Parts, &genai.Part{FunctionCall: &genai.FunctionCall{ID: k.id, Name: k.name, Args: args}, ThoughtSignature: []byte("mock: this thought came back unchanged")})
+				content.Parts = append(content.Parts, &genai.Part{FunctionCall: &genai.FunctionCall{ID: k.id, Name: k.name, Args: parsed(k.arguments)}, ThoughtSignature: []byte("mock: this thought came back unchanged")})
 			}
 		default:
 			content.Parts = append(content.Parts, genai.NewPartFromText(m.text))
-			if media, data, ok := strings.Cut(strings.TrimPrefix(m.image, "data:"), ";base64,"); ok {
-				raw, _ := base64.StdEncoding.DecodeString(data)
+			if media, raw := dataOf(m.image); raw != nil {
 				content.Parts = append(content.Parts, genai.NewPartFromBytes(raw, media))
 			} else if m.image != "" {
 				content.Parts = append(content.Parts, genai.NewPartFromURI(m.image, "image/png"))
+			}
+			if m.document != "" {
+				_, raw := dataOf("data:application/pdf;base64," + m.document)
+				content.Parts = append(content.Parts, &genai.Part{InlineData: &genai.Blob{Data: raw, MIMEType: "application/pdf"}})
 			}
 		}
 		contents = append(contents, content)
@@ -81,29 +101,61 @@ func (c generateGo) params(r request) (contents []*genai.Content, p *genai.Gener
 	case "none":
 		p.ToolConfig = &genai.ToolConfig{FunctionCallingConfig: &genai.FunctionCallingConfig{Mode: genai.FunctionCallingConfigModeNone}}
 	}
+	if r.temperature != nil {
+		p.Temperature = new(float32(*r.temperature))
+	}
+	if r.schema != "" {
+		p.ResponseMIMEType, p.ResponseJsonSchema = "application/json", parsed(r.schema)
+	}
+	if r.think {
+		p.ThinkingConfig = &genai.ThinkingConfig{IncludeThoughts: true, ThinkingBudget: new(int32(2048))}
+	}
 	return contents, p
 }
 
+// dataOf is what a data: URL holds; nil for another one.
+func dataOf(url string) (media string, raw []byte) {
+	media, data, ok := strings.Cut(strings.TrimPrefix(url, "data:"), ";base64,")
+	if !ok {
+		return "", nil
+	}
+	raw, _ = base64.StdEncoding.DecodeString(data)
+	return media, raw
+}
+
 func (c generateGo) call(ctx context.Context, r request) (a answer, ids []idCall, err error) {
+	return answerOf(c.read(ctx, r))
+}
+
+func (c generateGo) read(ctx context.Context, r request) (a reading, err error) {
 	contents, p := c.params(r)
+	turn := &genai.Content{Role: "model"}
 	read := func(g *genai.GenerateContentResponse) error {
 		if u := g.UsageMetadata; u != nil {
-			a.In, a.Out, a.HasUsage = int64(u.PromptTokenCount), int64(u.CandidatesTokenCount+u.ThoughtsTokenCount), u.TotalTokenCount > 0
+			a.Usage = usage{In: int64(u.PromptTokenCount + u.ToolUsePromptTokenCount), Out: int64(u.CandidatesTokenCount + u.ThoughtsTokenCount),
+				Cached: int64(u.CachedContentTokenCount), Reasoning: int64(u.ThoughtsTokenCount)}
 		}
 		for _, m := range g.Candidates {
 			if m.FinishReason != "" {
 				a.Stop = map[genai.FinishReason]string{"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter"}[m.FinishReason]
 			}
+			if m.Content == nil {
+				continue
+			}
 			for _, part := range m.Content.Parts {
+				if part.Text != "" || part.FunctionCall != nil || part.ThoughtSignature != nil {
+					turn.Parts = append(turn.Parts, part)
+				}
 				switch {
 				case part.FunctionCall != nil:
 					args, err := json.Marshal(part.FunctionCall.Args)
 					if err != nil {
 						return err
 					}
-					ids = append(ids, idCall{part.FunctionCall.ID, part.FunctionCall.Name, string(args)})
-					a.Calls = append(a.Calls, toolCall{part.FunctionCall.Name, string(args)})
-				case !part.Thought:
+					a.Calls = append(a.Calls, idCall{part.FunctionCall.ID, part.FunctionCall.Name, string(args)})
+				case part.Thought:
+					a.Thinking += part.Text
+				default:
 					a.Text += part.Text
 				}
 			}
@@ -113,26 +165,26 @@ func (c generateGo) call(ctx context.Context, r request) (a answer, ids []idCall
 	if !r.stream {
 		g, err := c.Models.GenerateContent(ctx, r.model, contents, p)
 		if err != nil {
-			return a, nil, generateError(err)
-		}
-		err = read(g)
-		if a.Stop == "stop" && len(ids) > 0 {
-			a.Stop = "tool_calls"
-		}
-		return a, ids, err
-	}
-	for g, err := range c.Models.GenerateContentStream(ctx, r.model, contents, p) {
-		if err != nil {
-			return a, ids, generateError(err)
+			return a, generateError(err)
 		}
 		if err := read(g); err != nil {
-			return a, ids, err
+			return a, err
+		}
+	} else {
+		for g, err := range c.Models.GenerateContentStream(ctx, r.model, contents, p) {
+			if err != nil {
+				return a, generateError(err)
+			}
+			if err := read(g); err != nil {
+				return a, err
+			}
 		}
 	}
-	if a.Stop == "stop" && len(ids) > 0 {
+	if a.Stop == "stop" && len(a.Calls) > 0 {
 		a.Stop = "tool_calls"
 	}
-	return a, ids, nil
+	a.turn = turn
+	return a, nil
 }
 
 func generateError(err error) error {
@@ -140,7 +192,7 @@ func generateError(err error) error {
 		if e.Status == "" || strings.Contains(e.Status, " ") {
 			return fmt.Errorf("the error has not Google's shape: %+v", e)
 		}
-		return refused{e.Code, e.Status, e.Message}
+		return refused{e.Code, e.Status, e.Status, e.Message}
 	}
 	return err
 }

@@ -17,8 +17,8 @@ import (
 // messagesGo is anthropic-sdk-go. To it, model "passed" is the one that is translated.
 type messagesGo struct{ anthropic.Client }
 
-func newMessagesGo(url, key string) messagesGo {
-	return messagesGo{anthropic.NewClient(option.WithBaseURL(url), option.WithAPIKey(key), option.WithMaxRetries(0))}
+func newMessagesGo(url, key string, more ...option.RequestOption) messagesGo {
+	return messagesGo{anthropic.NewClient(append([]option.RequestOption{option.WithBaseURL(url), option.WithAPIKey(key), option.WithMaxRetries(0)}, more...)...)}
 }
 
 func (c messagesGo) params(r request) anthropic.MessageNewParams {
@@ -32,12 +32,20 @@ func (c messagesGo) params(r request) anthropic.MessageNewParams {
 		case "system":
 			p.System = append(p.System, anthropic.TextBlockParam{Text: m.text})
 		case "tool":
-			results = append(results, anthropic.NewToolResultBlock(m.id, m.text, false))
+			result := anthropic.NewToolResultBlock(m.id, m.text, m.failed)
+			if m.image != "" {
+				result.OfToolResult.Content = append(result.OfToolResult.Content, anthropic.ToolResultBlockParamContentUnion{OfImage: imageBlock(m.image).OfImage})
+			}
+			results = append(results, result)
 			if i+1 == len(r.messages) || r.messages[i+1].role != "tool" {
 				p.Messages = append(p.Messages, anthropic.NewUserMessage(results...))
 				results = nil
 			}
 		case "assistant":
+			if turn, ok := m.turn.(anthropic.MessageParam); ok {
+				p.Messages = append(p.Messages, turn)
+				continue
+			}
 			var blocks []anthropic.ContentBlockParamUnion
 			if m.text != "" {
 				blocks = append(blocks, anthropic.NewTextBlock(m.text))
@@ -48,10 +56,13 @@ func (c messagesGo) params(r request) anthropic.MessageNewParams {
 			p.Messages = append(p.Messages, anthropic.NewAssistantMessage(blocks...))
 		default:
 			blocks := []anthropic.ContentBlockParamUnion{anthropic.NewTextBlock(m.text)}
-			if media, data, ok := strings.Cut(strings.TrimPrefix(m.image, "data:"), ";base64,"); ok {
-				blocks = append(blocks, anthropic.NewImageBlockBase64(media, data))
-			} else if m.image != "" {
-				blocks = append(blocks, anthropic.NewImageBlock(anthropic.URLImageSourceParam{URL: m.image}))
+			if m.image != "" {
+				blocks = append(blocks, imageBlock(m.image))
+			}
+			if m.document != "" {
+				d := anthropic.NewDocumentBlock(anthropic.Base64PDFSourceParam{Data: m.document})
+				d.OfDocument.Title = param.NewOpt("paper.pdf")
+				blocks = append(blocks, d)
 			}
 			p.Messages = append(p.Messages, anthropic.NewUserMessage(blocks...))
 		}
@@ -75,15 +86,36 @@ func (c messagesGo) params(r request) anthropic.MessageNewParams {
 			p.ToolChoice.OfAuto = &anthropic.ToolChoiceAutoParam{DisableParallelToolUse: param.NewOpt(!*r.parallel)}
 		}
 	}
+	if r.temperature != nil {
+		p.Temperature = param.NewOpt(*r.temperature)
+	}
+	if r.schema != "" {
+		p.OutputConfig.Format.Schema = parsed(r.schema)
+	}
+	if r.think {
+		p.Thinking = anthropic.ThinkingConfigParamOfEnabled(2048)
+	}
 	return p
 }
 
+// imageBlock is an image of a data: URL, or of another one.
+func imageBlock(url string) anthropic.ContentBlockParamUnion {
+	if media, data, ok := strings.Cut(strings.TrimPrefix(url, "data:"), ";base64,"); ok {
+		return anthropic.NewImageBlockBase64(media, data)
+	}
+	return anthropic.NewImageBlock(anthropic.URLImageSourceParam{URL: url})
+}
+
 func (c messagesGo) call(ctx context.Context, r request) (answer, []idCall, error) {
+	return answerOf(c.read(ctx, r))
+}
+
+func (c messagesGo) read(ctx context.Context, r request) (reading, error) {
 	p := c.params(r)
 	if !r.stream {
 		m, err := c.Messages.New(ctx, p)
 		if err != nil {
-			return answer{}, nil, messagesError(err)
+			return reading{}, messagesError(err)
 		}
 		return readMessage(m)
 	}
@@ -92,14 +124,14 @@ func (c messagesGo) call(ctx context.Context, r request) (answer, []idCall, erro
 	var m anthropic.Message
 	for stream.Next() {
 		if err := m.Accumulate(stream.Current()); err != nil {
-			return answer{}, nil, err
+			return reading{}, err
 		}
 	}
-	a, ids, err := readMessage(&m)
+	a, err := readMessage(&m)
 	if stream.Err() != nil {
-		return a, ids, messagesError(stream.Err())
+		return a, messagesError(stream.Err())
 	}
-	return a, ids, err
+	return a, err
 }
 
 func messagesError(err error) error {
@@ -111,28 +143,31 @@ func messagesError(err error) error {
 		if json.Unmarshal([]byte(e.RawJSON()), &body); body.Type != "error" || body.Error.Type == "" {
 			return fmt.Errorf("the error has not Anthropic's shape: %s", e.RawJSON())
 		}
-		return refused{e.StatusCode, body.Error.Type, body.Error.Message}
+		return refused{e.StatusCode, body.Error.Type, body.Error.Type, body.Error.Message}
 	}
 	return err
 }
 
 // readMessage gives an answer in the words of the other callers.
-func readMessage(m *anthropic.Message) (a answer, ids []idCall, err error) {
+func readMessage(m *anthropic.Message) (a reading, err error) {
 	u := m.Usage
-	a = answer{In: u.InputTokens + u.CacheReadInputTokens + u.CacheCreationInputTokens, Out: u.OutputTokens, HasUsage: u.OutputTokens > 0}
+	a = reading{turn: m.ToParam(), Usage: usage{In: u.InputTokens + u.CacheReadInputTokens + u.CacheCreationInputTokens, Out: u.OutputTokens,
+		Cached: u.CacheReadInputTokens, Written: u.CacheCreationInputTokens, Reasoning: u.OutputTokensDetails.ThinkingTokens}}
 	a.Stop = map[anthropic.StopReason]string{"": "", "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls", "refusal": "content_filter"}[m.StopReason]
 	for _, b := range m.Content {
 		switch b.Type {
 		case "text":
 			a.Text += b.Text
+		case "thinking":
+			a.Thinking += b.Thinking
+		case "redacted_thinking":
 		case "tool_use":
-			a.Calls = append(a.Calls, toolCall{b.Name, string(b.Input)})
-			ids = append(ids, idCall{b.ID, b.Name, string(b.Input)})
+			a.Calls = append(a.Calls, idCall{b.ID, b.Name, string(b.Input)})
 		default:
-			return a, ids, fmt.Errorf("a block of type %q", b.Type)
+			return a, fmt.Errorf("a block of type %q", b.Type)
 		}
 	}
-	return a, ids, nil
+	return a, nil
 }
 
 // TestMessagesKeepWhatOnlyAnthropicHas: where caller and target speak the same dialect nothing is lost, beta features,

@@ -18,8 +18,8 @@ import (
 // responsesGo is openai-go with the Responses API.
 type responsesGo struct{ openai.Client }
 
-func newResponsesGo(url, key string) responsesGo {
-	return responsesGo{openai.NewClient(option.WithBaseURL(url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0))}
+func newResponsesGo(url, key string, more ...option.RequestOption) responsesGo {
+	return responsesGo(newOfficialGo(url, key, more...))
 }
 
 func (c responsesGo) params(r request) responses.ResponseNewParams {
@@ -30,8 +30,17 @@ func (c responsesGo) params(r request) responses.ResponseNewParams {
 		case "system":
 			p.Instructions = param.NewOpt(m.text)
 		case "tool":
-			in = append(in, outputOf(m.id, m.text))
+			it := outputOf(m.id, m.text)
+			if m.image != "" {
+				it.OfFunctionCallOutput.Output = responses.ResponseInputItemFunctionCallOutputOutputUnionParam{OfResponseFunctionCallOutputItemArray: responses.ResponseFunctionCallOutputItemListParam{
+					{OfInputText: &responses.ResponseInputTextContentParam{Text: m.text}}, {OfInputImage: &responses.ResponseInputImageContentParam{ImageURL: param.NewOpt(m.image)}}}}
+			}
+			in = append(in, it)
 		case "assistant":
+			if turn, ok := m.turn.(responses.ResponseInputParam); ok {
+				in = append(in, turn...)
+				continue
+			}
 			if m.text != "" {
 				in = append(in, responses.ResponseInputItemParamOfMessage(m.text, responses.EasyInputMessageRoleAssistant))
 			}
@@ -39,21 +48,24 @@ func (c responsesGo) params(r request) responses.ResponseNewParams {
 				in = append(in, responses.ResponseInputItemParamOfFunctionCall(k.arguments, k.id, k.name))
 			}
 		default:
-			if m.image == "" {
+			if m.image == "" && m.document == "" {
 				in = append(in, responses.ResponseInputItemParamOfMessage(m.text, responses.EasyInputMessageRoleUser))
 				continue
 			}
-			in = append(in, responses.ResponseInputItemParamOfMessage(responses.ResponseInputMessageContentListParam{
-				responses.ResponseInputContentParamOfInputText(m.text),
-				{OfInputImage: &responses.ResponseInputImageParam{ImageURL: param.NewOpt(m.image), Detail: responses.ResponseInputImageDetailAuto}},
-			}, responses.EasyInputMessageRoleUser))
+			content := responses.ResponseInputMessageContentListParam{responses.ResponseInputContentParamOfInputText(m.text)}
+			if m.image != "" {
+				content = append(content, responses.ResponseInputContentUnionParam{OfInputImage: &responses.ResponseInputImageParam{ImageURL: param.NewOpt(m.image), Detail: responses.ResponseInputImageDetailAuto}})
+			}
+			if m.document != "" {
+				content = append(content, responses.ResponseInputContentUnionParam{OfInputFile: &responses.ResponseInputFileParam{
+					Filename: param.NewOpt("paper.pdf"), FileData: param.NewOpt("data:application/pdf;base64," + m.document)}})
+			}
+			in = append(in, responses.ResponseInputItemParamOfMessage(content, responses.EasyInputMessageRoleUser))
 		}
 	}
 	p.Input.OfInputItemList = in
 	if r.tools {
-		var schema map[string]any
-		json.Unmarshal([]byte(weatherSchema), &schema)
-		p.Tools = []responses.ToolUnionParam{{OfFunction: &responses.FunctionToolParam{Name: "get_weather", Description: param.NewOpt("The weather of a city"), Parameters: schema, Strict: param.NewOpt(false)}}}
+		p.Tools = []responses.ToolUnionParam{{OfFunction: &responses.FunctionToolParam{Name: "get_weather", Description: param.NewOpt("The weather of a city"), Parameters: parsed(weatherSchema), Strict: param.NewOpt(false)}}}
 	}
 	if r.choice != "" {
 		p.ToolChoice.OfToolChoiceMode = param.NewOpt(responses.ToolChoiceOptions(r.choice))
@@ -63,6 +75,16 @@ func (c responsesGo) params(r request) responses.ResponseNewParams {
 	}
 	if r.maxTokens > 0 {
 		p.MaxOutputTokens = param.NewOpt(int64(r.maxTokens))
+	}
+	if r.temperature != nil {
+		p.Temperature = param.NewOpt(*r.temperature)
+	}
+	if r.schema != "" {
+		p.Text.Format.OfJSONSchema = &responses.ResponseFormatTextJSONSchemaConfigParam{Name: "place", Strict: param.NewOpt(true), Schema: parsed(r.schema)}
+	}
+	if r.think {
+		p.Reasoning = shared.ReasoningParam{Effort: shared.ReasoningEffortMedium, Summary: shared.ReasoningSummaryAuto}
+		p.Include, p.Store = []responses.ResponseIncludable{responses.ResponseIncludableReasoningEncryptedContent}, param.NewOpt(false)
 	}
 	return p
 }
@@ -75,63 +97,89 @@ func outputOf(id, text string) responses.ResponseInputItemUnionParam {
 }
 
 func (c responsesGo) call(ctx context.Context, r request) (answer, []idCall, error) {
+	return answerOf(c.read(ctx, r))
+}
+
+func (c responsesGo) read(ctx context.Context, r request) (reading, error) {
 	p := c.params(r)
 	if !r.stream {
 		done, err := c.Responses.New(ctx, p)
 		if err != nil {
-			return answer{}, nil, officialError(err)
+			return reading{}, officialError(err)
 		}
 		return readResponse(done)
 	}
 	stream := c.Responses.NewStreaming(ctx, p)
 	defer stream.Close()
-	text, number := "", int64(0)
+	var got reading
+	number := int64(0)
 	var last *responses.Response
 	for stream.Next() {
 		ev := stream.Current()
 		if ev.SequenceNumber != number || last != nil {
-			return answer{}, nil, fmt.Errorf("event %d is %s with number %d", number, ev.Type, ev.SequenceNumber)
+			return got, fmt.Errorf("event %d is %s with number %d", number, ev.Type, ev.SequenceNumber)
 		}
 		number++
 		switch ev.Type {
 		case "response.output_text.delta":
-			text += ev.Delta
+			got.Text += ev.Delta
+		case "response.reasoning_summary_text.delta", "response.reasoning_text.delta":
+			got.Thinking += ev.Delta
+		case "error": // where the SDK takes it for an event
+			e := ev.AsError()
+			return got, refused{Code: e.Code, Message: e.Message}
 		case "response.completed", "response.incomplete", "response.failed":
 			last = new(ev.Response)
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return answer{Text: text}, nil, officialError(err)
+		return got, officialError(err)
 	}
 	if last == nil {
-		return answer{Text: text}, nil, errors.New("no terminal event")
+		return got, errors.New("no terminal event")
 	}
-	a, ids, err := readResponse(last)
-	if err == nil && a.Text != text {
-		err = fmt.Errorf("deltas join to %q, the response says %q", text, a.Text)
+	a, err := readResponse(last)
+	if err == nil && (a.Text != got.Text || a.Thinking != got.Thinking) {
+		err = fmt.Errorf("deltas join to %q and %q, the response says %q and %q", got.Text, got.Thinking, a.Text, a.Thinking)
 	}
-	return a, ids, err
+	return a, err
 }
 
 // readResponse gives a response in the words of the other callers.
-func readResponse(r *responses.Response) (a answer, ids []idCall, err error) {
-	a = answer{Text: r.OutputText(), Stop: "stop", In: r.Usage.InputTokens, Out: r.Usage.OutputTokens, HasUsage: r.Usage.TotalTokens > 0}
+func readResponse(r *responses.Response) (a reading, err error) {
+	u := r.Usage
+	a = reading{Text: r.OutputText(), Stop: "stop", Usage: usage{In: u.InputTokens, Out: u.OutputTokens, Cached: u.InputTokensDetails.CachedTokens, Written: u.InputTokensDetails.CacheWriteTokens, Reasoning: u.OutputTokensDetails.ReasoningTokens}}
+	if u.TotalTokens != u.InputTokens+u.OutputTokens {
+		return a, fmt.Errorf("usage does not add up: %s", u.RawJSON())
+	}
+	if r.Status == "failed" || r.Error.Message != "" {
+		return a, refused{Code: string(r.Error.Code), Message: r.Error.Message}
+	}
+	var turn responses.ResponseInputParam
 	for _, it := range r.Output {
+		turn = append(turn, param.Override[responses.ResponseInputItemUnionParam](json.RawMessage(it.RawJSON())))
 		switch it.Type {
-		case "message", "reasoning":
+		case "message":
+		case "reasoning":
+			for _, s := range it.AsReasoning().Summary {
+				a.Thinking += s.Text
+			}
+			for _, s := range it.AsReasoning().Content {
+				a.Thinking += s.Text
+			}
 		case "function_call":
 			call := it.AsFunctionCall()
-			a.Calls = append(a.Calls, toolCall{call.Name, call.Arguments})
-			ids = append(ids, idCall{call.CallID, call.Name, call.Arguments})
+			a.Calls = append(a.Calls, idCall{call.CallID, call.Name, call.Arguments})
 			a.Stop = "tool_calls"
 		default:
-			return a, ids, fmt.Errorf("an item of type %q", it.Type)
+			return a, fmt.Errorf("an item of type %q", it.Type)
 		}
 	}
+	a.turn = turn
 	if r.Status == "incomplete" {
 		a.Stop = map[string]string{"max_output_tokens": "length", "content_filter": "content_filter"}[r.IncompleteDetails.Reason]
 	}
-	return a, ids, nil
+	return a, nil
 }
 
 // TestResponsesThroughTheSDK: openai-go's Responses client against a target that passes and one that is translated,
