@@ -760,4 +760,3 @@ func vectors(c *cell) {
 		c.m.sent = append(c.m.sent, sent{c.kind, c.capability, c.client, q.text(), header.Get("X-Request-Id")})
 	}
 }
-
