@@ -20,7 +20,6 @@ import (
 	"github.com/gwc-dev/gwc/cmd/serve"
 	"github.com/gwc-dev/gwc/compiler/ir"
 	"github.com/gwc-dev/gwc/compiler/scaffold"
-	language "github.com/gwc-dev/gwc/schema/cue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
 
@@ -30,6 +29,8 @@ type authoring struct {
 	owners, models, limits, targets, credentials []string
 	tenant, openapi, basePath, upstream          string
 	kind, baseURL, expires, path                 string
+	vendor, apiVersion                           string
+	project, location, region                    string
 	noKey, asJSON                                bool
 }
 
@@ -41,6 +42,7 @@ func newNew(s streams) *cobra.Command {
 		Long: `new writes one file in the right place, formatted, such that the repository still vets. It never writes over a file.
 
   gwc new provider NAME [--kind openai] [--credential env:NAME] [--base-url URL]
+                        [--vendor groq] [--api-version V] [--project P --location L] [--region R]
   gwc new model NAME --target PROVIDER/MODEL [--target …]
   gwc new tenant NAME [--owner @team]
   gwc new app TENANT/NAME [--model NAME] [--limit 600/1m] [--expires DAY] [--no-key]     prints the app's key once
@@ -59,9 +61,14 @@ func newNew(s streams) *cobra.Command {
 	}
 	f := cmd.Flags()
 	a.repository.bind(f)
-	f.StringVar(&a.kind, "kind", "", "provider: its kind (default: its name, where that is one)")
+	f.StringVar(&a.kind, "kind", "", "provider: its kind (default: its name, where that is one, or openai-compatible where that is a vendor's)")
 	f.StringVar(&a.baseURL, "base-url", "", "provider: the `URL` of its server instead of the kind's own")
-	f.StringArrayVar(&a.credentials, "credential", nil, "provider: a `REFERENCE` to its key, env:NAME or file:path (default: env: and its name); may be repeated")
+	f.StringArrayVar(&a.credentials, "credential", nil, "provider: a `REFERENCE` to its key, env:NAME or file:path (default: env: and its name); may be repeated. Of kind vertex to the key file of a service account; of kind bedrock two, ID,SECRET (default: none)")
+	f.StringVar(&a.vendor, "vendor", "", "provider of kind openai-compatible: the `VENDOR` of the server (default: its name, where that is one)")
+	f.StringVar(&a.apiVersion, "api-version", "", "provider of kind azure-openai: the `VERSION` of the API")
+	f.StringVar(&a.project, "project", "", "provider of kind vertex: the id of the `PROJECT`")
+	f.StringVar(&a.location, "location", "", "provider of kind vertex: the `LOCATION`, such as europe-west4 or global")
+	f.StringVar(&a.region, "region", "", "provider of kind bedrock: the `REGION`, such as eu-central-1")
 	f.StringArrayVar(&a.targets, "target", nil, "model: a target, `PROVIDER/MODEL`, in the order in which they are tried; may be repeated")
 	f.StringArrayVar(&a.owners, "owner", nil, "tenant: who reviews its files, `@TEAM`; may be repeated")
 	f.StringArrayVar(&a.models, "model", nil, "app: a `MODEL` that it may ask for, may be repeated; prompt: the one that it asks")
@@ -97,7 +104,7 @@ func (a *authoring) unknownKind(kind string) error {
 
 // belongs are the flags of each kind.
 var belongs = map[string][]string{
-	"provider": {"kind", "base-url", "credential"}, "model": {"target"}, "tenant": {"owner"},
+	"provider": {"kind", "base-url", "credential", "vendor", "api-version", "project", "location", "region"}, "model": {"target"}, "tenant": {"owner"},
 	"app": {"model", "limit", "expires", "no-key", "json"}, "api": {"tenant", "upstream", "openapi", "base-path"},
 	"prompt": {"model", "tenant", "path"},
 }
@@ -185,50 +192,6 @@ func checkName(what, name string) error {
 		return usage("%q cannot name %s: names are lower-case letters, digits and \"-\"", name, what)
 	}
 	return nil
-}
-
-// kinds returns the kinds of providers that are built.
-func kinds() (list []string) {
-	for _, arm := range language.Read().Types["#Provider"].Arms {
-		list = append(list, arm.Kind())
-	}
-	slices.Sort(list)
-	return list
-}
-
-func (a *authoring) provider(_ *ir.Program, name string) (*made, error) {
-	if err := checkName("a provider", name); err != nil {
-		return nil, err
-	}
-	kind := a.kind
-	if kind == "" {
-		kind = name
-	}
-	if !slices.Contains(kinds(), kind) {
-		if reserved := language.Read().Types["#Provider"].Reserved; slices.Contains(reserved, kind) {
-			return nil, &exit{code: serve.Invalid, err: fmt.Errorf("kind %q is part of the language but not built yet", kind), hints: []string{"built so far: " + strings.Join(kinds(), ", ")}}
-		}
-		if near, ok := diag.Nearest(kind, kinds()); ok {
-			return nil, usage("--kind %q is not a kind of providers; did you mean %q?", kind, near)
-		}
-		return nil, usage("say --kind: %s", strings.Join(kinds(), ", "))
-	}
-	credentials := a.credentials
-	if credentials == nil {
-		credentials = []string{"env:" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_API_KEY"}
-	}
-	for _, c := range credentials {
-		if !strings.HasPrefix(c, "env:") && !strings.HasPrefix(c, "file:") {
-			// Whatever it is, it may be the secret itself.
-			return nil, usage("--credential is a reference, env:NAME or file:path; a secret never stands in the repository")
-		}
-	}
-	p := scaffold.Provider{Name: name, Kind: kind, BaseURL: a.baseURL, Credentials: credentials}
-	m := &made{path: []string{"providers", name}, file: p.File(), notes: []string{fmt.Sprintf("next: gwc new model NAME --target %s/MODEL", name)}}
-	for _, c := range credentials {
-		m.notes = append(m.notes, "its key is read from "+c+" when gwc runs")
-	}
-	return m, nil
 }
 
 func (a *authoring) model(p *ir.Program, name string) (*made, error) {

@@ -124,8 +124,8 @@ func (l *linter) oneSecret() {
 				d.Summary = fmt.Sprintf("provider %q has one credential twice", p.Name)
 				d.Help = []string{"remove one of the two, or name another account's"}
 				l.warn(codeSecretTwice, path(use{i, j}), d)
-			case vendor(p.BaseURL) != vendor(other.BaseURL):
-				d.Summary = fmt.Sprintf("providers %q and %q send one credential to two vendors, %q and %q", other.Name, p.Name, vendor(other.BaseURL), vendor(p.BaseURL))
+			case vendor(p) != vendor(other):
+				d.Summary = fmt.Sprintf("providers %q and %q send one credential to two vendors, %q and %q", other.Name, p.Name, vendor(other), vendor(p))
 				d.Help = []string{"name each vendor's own key: what one of them gets works at the other"}
 				l.warn(codeOneSecret, path(use{i, j}), d)
 			}
@@ -133,11 +133,15 @@ func (l *linter) oneSecret() {
 	}
 }
 
-// vendor is the host of a base URL.
-func vendor(base string) string {
-	u, err := url.Parse(base)
+// vendor is who gets a provider's credentials: the host of its base URL. A service account and an access key of AWS sign for
+// every location and region, and are sent to none.
+func vendor(p *ir.Provider) string {
+	if p.Kind == "vertex" || p.Kind == "bedrock" {
+		return p.Kind
+	}
+	u, err := url.Parse(p.BaseURL)
 	if err != nil {
-		return base
+		return p.BaseURL
 	}
 	return u.Hostname()
 }

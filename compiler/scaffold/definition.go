@@ -22,11 +22,27 @@ type Gateway struct {
 	Cert, Key string
 }
 
-// Provider is a definition under providers. Credentials are references.
+// Provider is a definition under providers. What is empty is left out.
 type Provider struct {
 	Name, Kind, BaseURL string
-	Credentials         []string
+	Vendor              string // of kind openai-compatible
+	APIVersion          string // of kind azure-openai
+	Entra               *Entra // of kind azure-openai
+	Project, Location   string // of kind vertex
+	Region              string // of kind bedrock
+	Credentials         []Credential
 }
+
+// Credential is how a provider knows the gateway, by references: a key (Ref), the key file of a service account, or an
+// access key of AWS.
+type Credential struct {
+	Ref                                        string
+	ServiceAccount                             string
+	AccessKeyID, SecretAccessKey, SessionToken string
+}
+
+// Entra is an application of a directory. Secret is a reference.
+type Entra struct{ Tenant, ClientID, Secret string }
 
 // Target is one target of a model.
 type Target struct{ Provider, Model string }
@@ -127,15 +143,28 @@ func (g Gateway) File() File {
 // File returns the definition as a file.
 func (p Provider) File() File {
 	body := fmt.Sprintf("providers: %s: {\nkind: %s\n", label(p.Name), quote(p.Kind))
-	if p.BaseURL != "" {
-		body += "baseURL: " + quote(p.BaseURL) + "\n"
+	for _, f := range []struct{ name, value string }{{"vendor", p.Vendor}, {"baseURL", p.BaseURL}, {"apiVersion", p.APIVersion},
+		{"project", p.Project}, {"location", p.Location}, {"region", p.Region}} {
+		if f.value != "" {
+			body += f.name + ": " + quote(f.value) + "\n"
+		}
+	}
+	if e := p.Entra; e != nil {
+		body += fmt.Sprintf("entra: {tenant: %s, clientId: %s, clientSecret: %s}\n", quote(e.Tenant), quote(e.ClientID), quote(e.Secret))
 	}
 	if len(p.Credentials) > 0 {
-		refs := make([]string, len(p.Credentials))
+		all := make([]string, len(p.Credentials))
 		for i, c := range p.Credentials {
-			refs[i] = "{ref: " + quote(c) + "}"
+			var parts []string
+			for _, f := range []struct{ name, value string }{{"ref", c.Ref}, {"serviceAccount", c.ServiceAccount},
+				{"accessKeyId", c.AccessKeyID}, {"secretAccessKey", c.SecretAccessKey}, {"sessionToken", c.SessionToken}} {
+				if f.value != "" {
+					parts = append(parts, f.name+": "+quote(f.value))
+				}
+			}
+			all[i] = "{" + strings.Join(parts, ", ") + "}"
 		}
-		body += "credentials: [" + strings.Join(refs, ", ") + "]\n"
+		body += "credentials: [" + strings.Join(all, ", ") + "]\n"
 	}
 	return file("platform/providers/"+p.Name+".cue", "", body+"}")
 }

@@ -128,6 +128,8 @@ func TestProvider(t *testing.T) {
 		{"anthropic", "https://api.anthropic.com", "anthropic"},
 		{"anthropic", "https://api.minimax.io/anthropic", "minimax"},
 		{"bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", "amazon-bedrock"},
+		{"vertex", "https://europe-west4-aiplatform.googleapis.com", "google-vertex"},
+		{"vertex", "https://aiplatform.googleapis.com", "google-vertex"},
 		{"openai", "https://mine.s3.amazonaws.com", ""},
 		{"openai", "http://127.0.0.1:8000/v1", ""},
 		{"openai", "https://llm.acme.example/v1", ""},

@@ -17,6 +17,7 @@ import (
 	"github.com/gwc-dev/gwc/compiler/diff"
 	"github.com/gwc-dev/gwc/compiler/scaffold"
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 var examples = map[string]string{"litellm": "litellm.yaml", "krakend": "krakend.json", "kong": "kong.yaml", "apisix": "apisix.yaml", "openapi": "openapi.yaml"}
@@ -113,8 +114,12 @@ func TestImportedRepositoriesServeTheSameRoutes(t *testing.T) {
 			{"POST", "", "/v1/chat/completions", "master", "gpt-4o", "openai/gpt-4o (openai at https://api.openai.com/v1)"},
 			{"POST", "", "/v1/chat/completions", "master", "gpt-4", "openai/gpt-4o (openai at https://api.openai.com/v1)"},
 			{"POST", "", "/v1/chat/completions", "master", "claude", "anthropic/claude-sonnet-4-5 (anthropic at https://api.anthropic.com)"},
-			{"POST", "", "/v1/chat/completions", "master", "team-llama", "hosted-vllm/meta-llama/Llama-3.3-70B-Instruct (openai at http://10.0.0.20:8000/v1)"},
-			{"POST", "", "/v1/chat/completions", "master", "azure-gpt", "404"},
+			{"POST", "", "/v1/chat/completions", "master", "team-llama", "hosted-vllm/meta-llama/Llama-3.3-70B-Instruct (openai-compatible at http://10.0.0.20:8000/v1)"},
+			{"POST", "", "/v1/chat/completions", "master", "azure-gpt", "azure/gpt-4o (azure-openai at https://team.openai.azure.com)"},
+			{"POST", "", "/v1/chat/completions", "master", "bedrock", "bedrock/eu.anthropic.claude-sonnet-4-5-20250929-v1:0 (bedrock at https://bedrock-runtime.eu-central-1.amazonaws.com)"},
+			{"POST", "", "/v1/chat/completions", "master", "open", "groq/openai/gpt-oss-120b (openai-compatible at https://api.groq.com/openai/v1)"},
+			{"POST", "", "/v1/embeddings", "master", "embedder", "openai/text-embedding-3-small (openai at https://api.openai.com/v1)"},
+			{"POST", "", "/v1/chat/completions", "master", "studio", "404"},
 			{"POST", "", "/v1/chat/completions", "", "gpt-4o", "401"},
 			{"GET", "", "/v1/models", "master", "", "200"},
 		},
@@ -269,6 +274,91 @@ func importTree(t *testing.T, system string, doc *value) *Result {
 	return b.result()
 }
 
+// TestProvidersOfLiteLLM imports one deployment each and wants its provider, in one line, and what is lost. What is made
+// builds.
+func TestProvidersOfLiteLLM(t *testing.T) {
+	for _, tt := range []struct {
+		name, params string
+		want         string // the provider and the model; "" where nothing is carried over
+		lost         string
+	}{
+		{"a vendor by its prefix", "model: fireworks_ai/accounts/fireworks/models/deepseek-v4-flash", `kind: "openai-compatible" vendor: "fireworks" credentials: [{ref: "env:FIREWORKS_AI_API_KEY"}] accounts/fireworks/models/deepseek-v4-flash`, ""},
+		{"a vendor at a server of one's own", "{model: deepseek/deepseek-chat, api_base: 'https://ds.example/v1/'}", `kind: "openai-compatible" vendor: "deepseek" baseURL: "https://ds.example/v1" credentials: [{ref: "env:DEEPSEEK_API_KEY"}] deepseek-chat`, ""},
+		{"a server of one's own without a key", "{model: hosted_vllm/a/b, api_base: 'http://10.0.0.1/v1'}", `kind: "openai-compatible" vendor: "vllm" baseURL: "http://10.0.0.1/v1" a/b`, ""},
+		{"a server of one's own that is not named", "model: hosted_vllm/a/b", "", "it needs an api_base"},
+		{"LM Studio that is not named", "model: lm_studio/a", "", "it needs an api_base"},
+		{"a provider that is named apart", "{model: openai/gpt-oss-120b, custom_llm_provider: groq}", `kind: "openai-compatible" vendor: "groq" credentials: [{ref: "env:GROQ_API_KEY"}] openai/gpt-oss-120b`, ""},
+		{"a provider that is named twice", "{model: groq/llama-3.3-70b-versatile, custom_llm_provider: groq}", `kind: "openai-compatible" vendor: "groq" credentials: [{ref: "env:GROQ_API_KEY"}] llama-3.3-70b-versatile`, ""},
+		{"Ollama where it listens", "model: ollama_chat/qwen3:8b", `kind: "ollama" qwen3:8b`, ""},
+		{"Ollama behind a key", "{model: ollama/qwen3, api_base: 'https://o.example', api_key: os.environ/O_KEY}", `kind: "ollama" baseURL: "https://o.example" credentials: [{ref: "env:O_KEY"}] qwen3`, ""},
+		{"Azure without a version", "{model: azure/gpt-4o, api_base: 'https://a.openai.azure.com'}", `kind: "azure-openai" baseURL: "https://a.openai.azure.com" credentials: [{ref: "env:AZURE_API_KEY"}] gpt-4o`, "it is not said: gwc asks for 2024-10-21 unless apiVersion says otherwise"},
+		{"Azure with a version that gwc does not have", "{model: azure/gpt-4o, api_base: 'https://a.openai.azure.com', api_version: latest}", `kind: "azure-openai" baseURL: "https://a.openai.azure.com" credentials: [{ref: "env:AZURE_API_KEY"}] gpt-4o`, "it is no version of Azure's API: set apiVersion of its provider"},
+		{"Azure by version v1", "{model: azure/gpt-4o, api_base: 'https://a.openai.azure.com', api_version: v1}", `kind: "azure-openai" baseURL: "https://a.openai.azure.com" apiVersion: "v1" credentials: [{ref: "env:AZURE_API_KEY"}] gpt-4o`, ""},
+		{"Entra whose directory stands in a variable", "{model: azure/gpt-4o, api_base: 'https://a.openai.azure.com', api_version: v1, tenant_id: os.environ/T, client_id: c, client_secret: os.environ/S}", "", "its tenant_id and client_id have to stand in the file: gwc reads only secrets from variables"},
+		{"Vertex AI with JSON in the file", "{model: vertex_ai/claude-sonnet-4-5@20250929, vertex_project: p-1, vertex_credentials: '{\"private_key\": \"x\"}'}", `kind: "vertex" project: "p-1" location: "us-central1" credentials: [{serviceAccount: "env:VERTEX_SERVICE_ACCOUNT"}] claude-sonnet-4-5@20250929`, ""},
+		{"Vertex AI as whoever the machine is", "{model: vertex_ai/gemini-2.5-flash, vertex_project: p-1, vertex_location: global}", `kind: "vertex" project: "p-1" location: "global" credentials: [{serviceAccount: "env:VERTEX_SERVICE_ACCOUNT"}] gemini-2.5-flash`, "gwc does not look for credentials of the machine: set the variable VERTEX_SERVICE_ACCOUNT to the key file of a service account, as JSON"},
+		{"Vertex AI without a project", "model: vertex_ai/gemini-2.5-flash", "", "it needs a vertex_project"},
+		{"Bedrock as whoever the machine is", "{model: bedrock/amazon.nova-lite-v1:0, aws_region_name: us-east-1}", `kind: "bedrock" region: "us-east-1" amazon.nova-lite-v1:0`, ""},
+		{"Bedrock with half a key", "{model: bedrock/amazon.nova-lite-v1:0, aws_region_name: us-east-1, aws_access_key_id: os.environ/A}", "", "it needs both parts of its access key"},
+		{"Bedrock with a temporary key", "{model: bedrock/amazon.nova-lite-v1:0, aws_region_name: us-east-1, aws_access_key_id: os.environ/A, aws_secret_access_key: os.environ/B, aws_session_token: os.environ/C}", `kind: "bedrock" region: "us-east-1" credentials: [{accessKeyId: "env:A", secretAccessKey: "env:B", sessionToken: "env:C"}] amazon.nova-lite-v1:0`, ""},
+		{"Bedrock by InvokeModel", "{model: bedrock/invoke/amazon.nova-lite-v1:0, aws_region_name: us-east-1}", `kind: "bedrock" region: "us-east-1" amazon.nova-lite-v1:0`, "gwc calls models of Bedrock by Converse and not by InvokeModel"},
+		{"Bedrock by a role", "{model: bedrock/amazon.nova-lite-v1:0, aws_region_name: us-east-1, aws_role_name: r}", `kind: "bedrock" region: "us-east-1" amazon.nova-lite-v1:0`, "roles are not taken on by gwc: give the gateway the role"},
+		{"Bedrock without a region", "model: bedrock/amazon.nova-lite-v1:0", "", "it needs an aws_region_name"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			params := tt.params
+			if !strings.HasPrefix(params, "{") {
+				params = "{" + params + "}"
+			}
+			res, err := Import("litellm", []byte("model_list:\n- {model_name: m, litellm_params: "+params+"}\n"), Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, f := range res.Files {
+				text := string(f.Data)
+				if strings.HasPrefix(f.Path, "platform/providers/") {
+					_, body, _ := strings.Cut(text, ": {\n")
+					body, _, _ = strings.Cut(body, "\n\t}")
+					got += strings.Join(strings.Fields(body), " ")
+				}
+			}
+			for _, f := range res.Files {
+				if strings.HasPrefix(f.Path, "platform/models/") {
+					_, model, _ := strings.Cut(string(f.Data), `model: "`)
+					model, _, _ = strings.Cut(model, `"`)
+					got += " " + model
+				}
+			}
+			if got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+			var lost []string
+			for _, l := range res.Lost {
+				lost = append(lost, l.Reason)
+			}
+			if strings.Join(lost, "; ") != tt.lost {
+				t.Errorf("lost %q, want %q", lost, tt.lost)
+			}
+			if tt.want != "" {
+				build(t, res.Files)
+			}
+		})
+	}
+}
+
+// TestEveryVendorOfLiteLLMIsOne holds the names of vendors against the table.
+func TestEveryVendorOfLiteLLMIsOne(t *testing.T) {
+	for prefix, v := range prefixes {
+		if v.kind == "openai-compatible" && v.vendor != "" && vendor.Get(v.vendor) == nil {
+			t.Errorf("%s is of vendor %q, which nobody knows", prefix, v.vendor)
+		}
+		if v.vendor != "" && !v.own && vendor.Get(v.vendor) != nil && vendor.Get(v.vendor).BaseURL == "" {
+			t.Errorf("%s needs an api_base: the server of %s depends on the account", prefix, v.vendor)
+		}
+	}
+}
+
 func TestWhatIsNoDocumentIsRefused(t *testing.T) {
 	deep := strings.Repeat("[", 500) + strings.Repeat("]", 500)
 	for _, tt := range []struct{ name, text, want string }{
@@ -311,6 +401,7 @@ func FuzzImport(f *testing.F) {
 	f.Add(byte(4), []byte("routes:\n- uri: /a/*\n  upstream: {nodes: {'h:1': 1}}\n- uri: '*'\n"))
 	f.Add(byte(2), []byte(`{"version":3,"endpoints":[{"endpoint":"/{a}/{b}","backend":[{"url_pattern":"/{a}/{b}","host":["h"]}]}]}`))
 	f.Add(byte(1), []byte("model_list:\n- &x {model_name: '..', litellm_params: {model: gpt-4, api_key: k}}\n- *x\n"))
+	f.Add(byte(1), []byte("model_list:\n- {model_name: a, litellm_params: {model: bedrock/us-east-1/x, aws_access_key_id: a, aws_secret_access_key: b}}\n- {model_name: b, litellm_params: {model: vertex_ai/gemini-x, vertex_project: p, vertex_credentials: {a: 1}}}\n"))
 	f.Fuzz(func(t *testing.T, which byte, data []byte) {
 		if int(which) >= len(Sources()) || len(data) > 1<<14 {
 			return

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,28 +11,68 @@ import (
 	"github.com/gwc-dev/gwc/compiler/scaffold"
 )
 
-// vendor says how a prefix of LiteLLM's model names is called: by which kind of provider, at which server where the file
-// names none, and with which variable for its key.
-type vendor struct{ kind, baseURL, env string }
-
-// vendors are those that gwc can call. Servers that speak OpenAI's API are providers of that kind.
-var vendors = map[string]vendor{
-	"openai":                 {"openai", "", "OPENAI_API_KEY"},
-	"text-completion-openai": {"openai", "", "OPENAI_API_KEY"},
-	"custom_openai":          {"openai", "", "OPENAI_API_KEY"},
-	"anthropic":              {"anthropic", "", "ANTHROPIC_API_KEY"},
-	"groq":                   {"openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY"},
-	"deepseek":               {"openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"},
-	"mistral":                {"openai", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"},
-	"xai":                    {"openai", "https://api.x.ai/v1", "XAI_API_KEY"},
-	"openrouter":             {"openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"},
-	"together_ai":            {"openai", "https://api.together.xyz/v1", "TOGETHERAI_API_KEY"},
-	"fireworks_ai":           {"openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_AI_API_KEY"},
-	"perplexity":             {"openai", "https://api.perplexity.ai", "PERPLEXITYAI_API_KEY"},
-	"hosted_vllm":            {"openai", "required", "HOSTED_VLLM_API_KEY"},
-	"lm_studio":              {"openai", "required", "LM_STUDIO_API_KEY"},
-	"litellm_proxy":          {"openai", "required", "LITELLM_PROXY_API_KEY"},
+// served says how a prefix of LiteLLM's model names is called: by which kind of provider, whose server it is, and with which
+// variable for its key. own tells that the server is the team's own, so that the file has to name it.
+type served struct {
+	kind, vendor, env string
+	own               bool
 }
+
+// prefixes are those that gwc can call.
+var prefixes = map[string]served{
+	"openai":                 {kind: "openai", env: "OPENAI_API_KEY"},
+	"text-completion-openai": {kind: "openai", env: "OPENAI_API_KEY"},
+	"custom_openai":          {kind: "openai", env: "OPENAI_API_KEY"},
+	"anthropic":              {kind: "anthropic", env: "ANTHROPIC_API_KEY"},
+	"azure":                  {kind: "azure-openai", env: "AZURE_API_KEY", own: true},
+	"gemini":                 {kind: "gemini", env: "GEMINI_API_KEY"},
+	"vertex_ai":              {kind: "vertex"},
+	"vertex_ai_beta":         {kind: "vertex"},
+	"bedrock":                {kind: "bedrock"},
+	"bedrock_converse":       {kind: "bedrock"},
+	"mistral":                {kind: "mistral", env: "MISTRAL_API_KEY"},
+	"codestral":              {kind: "mistral", env: "CODESTRAL_API_KEY"},
+	"cohere":                 {kind: "cohere", env: "COHERE_API_KEY"},
+	"cohere_chat":            {kind: "cohere", env: "COHERE_API_KEY"},
+	"ollama":                 {kind: "ollama"},
+	"ollama_chat":            {kind: "ollama"},
+	"baseten":                compatible("baseten", "BASETEN_API_KEY"),
+	"cerebras":               compatible("cerebras", "CEREBRAS_API_KEY"),
+	"dashscope":              compatible("alibaba", "DASHSCOPE_API_KEY"),
+	"deepinfra":              compatible("deepinfra", "DEEPINFRA_API_KEY"),
+	"deepseek":               compatible("deepseek", "DEEPSEEK_API_KEY"),
+	"featherless_ai":         compatible("featherless", "FEATHERLESS_AI_API_KEY"),
+	"fireworks_ai":           compatible("fireworks", "FIREWORKS_AI_API_KEY"),
+	"friendliai":             compatible("friendli", "FRIENDLI_TOKEN"),
+	"github":                 compatible("github-models", "GITHUB_API_KEY"),
+	"groq":                   compatible("groq", "GROQ_API_KEY"),
+	"hyperbolic":             compatible("hyperbolic", "HYPERBOLIC_API_KEY"),
+	"minimax":                compatible("minimax", "MINIMAX_API_KEY"),
+	"moonshot":               compatible("moonshot", "MOONSHOT_API_KEY"),
+	"nebius":                 compatible("nebius", "NEBIUS_API_KEY"),
+	"novita":                 compatible("novita", "NOVITA_API_KEY"),
+	"nvidia_nim":             compatible("nvidia", "NVIDIA_NIM_API_KEY"),
+	"openrouter":             compatible("openrouter", "OPENROUTER_API_KEY"),
+	"ovhcloud":               compatible("ovhcloud", "OVHCLOUD_API_KEY"),
+	"perplexity":             compatible("perplexity", "PERPLEXITYAI_API_KEY"),
+	"sambanova":              compatible("sambanova", "SAMBANOVA_API_KEY"),
+	"together_ai":            compatible("together", "TOGETHERAI_API_KEY"),
+	"vercel_ai_gateway":      compatible("vercel", "VERCEL_AI_GATEWAY_API_KEY"),
+	"xai":                    compatible("xai", "XAI_API_KEY"),
+	"zai":                    compatible("zai", "ZAI_API_KEY"),
+	"hosted_vllm":            {kind: "openai-compatible", vendor: "vllm", env: "HOSTED_VLLM_API_KEY", own: true},
+	"lm_studio":              {kind: "openai-compatible", vendor: "lm-studio", env: "LM_STUDIO_API_KEY", own: true},
+	"llamafile":              {kind: "openai-compatible", vendor: "llama-cpp", env: "LLAMAFILE_API_KEY", own: true},
+	"litellm_proxy":          {kind: "openai-compatible", env: "LITELLM_PROXY_API_KEY", own: true},
+	"openai_like":            {kind: "openai-compatible", env: "OPENAI_LIKE_API_KEY", own: true},
+}
+
+func compatible(vendor, env string) served {
+	return served{kind: "openai-compatible", vendor: vendor, env: env}
+}
+
+// modes are the uses of a model that gwc has paths for.
+var modes = []string{"chat", "completion", "responses", "embedding", "image_generation", "audio_transcription", "audio_speech", "moderation", "rerank"}
 
 // deployment is an element of model_list on its way into a model.
 type deployment struct {
@@ -208,8 +249,8 @@ func (b *builder) deployment(m, name *value, path string) (d deployment, ok bool
 			b.lose(f.v, path+".model_info."+f.name, "set the price of the model by hand: gwc writes it per million tokens")
 		}
 	}
-	if mode := info.get("mode"); mode.there() && !mode.is("chat") {
-		b.lose(m, path, "its mode is not chat")
+	if mode := info.get("mode"); mode.there() && !slices.Contains(modes, mode.str()) {
+		b.lose(m, path, "gwc has no path for its mode")
 		return d, false
 	}
 	model := params.get("model")
@@ -222,12 +263,20 @@ func (b *builder) deployment(m, name *value, path string) (d deployment, ok bool
 		return d, false
 	}
 	prefix, upstream, found := strings.Cut(model.text, "/")
-	v, known := vendors[prefix]
+	v, known := prefixes[prefix]
+	if named := params.get("custom_llm_provider"); named.there() { // it says what the prefix would
+		if prefix == named.str() {
+			prefix = named.text
+		} else {
+			prefix, upstream, found = named.str(), model.text, true
+		}
+		v, known = prefixes[prefix]
+	}
 	switch {
 	case !found && strings.HasPrefix(model.text, "claude-"):
-		prefix, upstream, v, known = "anthropic", model.text, vendors["anthropic"], true
+		prefix, upstream, v, known = "anthropic", model.text, prefixes["anthropic"], true
 	case !found && bareOpenAI.MatchString(model.text):
-		prefix, upstream, v, known = "openai", model.text, vendors["openai"], true
+		prefix, upstream, v, known = "openai", model.text, prefixes["openai"], true
 	case !found:
 		b.lose(m, path, "its model names no provider")
 		return d, false
@@ -236,17 +285,16 @@ func (b *builder) deployment(m, name *value, path string) (d deployment, ok bool
 		b.lose(m, path, "provider %q is not one that gwc calls yet", clean(prefix))
 		return d, false
 	}
-	if !upstreamModel.MatchString(upstream) {
-		b.lose(m, path, "its model has characters that no name of a model has")
-		return d, false
-	}
-	p := scaffold.Provider{Name: prefix, Kind: v.kind, BaseURL: v.baseURL}
+	p := scaffold.Provider{Name: prefix, Kind: v.kind, Vendor: v.vendor}
 	base := params.get("api_base")
 	if !base.there() {
 		base = params.get("base_url")
 	}
+	if !base.there() && v.kind == "bedrock" {
+		base = params.get("aws_bedrock_runtime_endpoint")
+	}
 	switch {
-	case strings.HasPrefix(base.str(), "os.environ/"):
+	case strings.HasPrefix(base.str(), fromEnvironment):
 		b.lose(m, path, "its api_base stands in a variable: gwc reads only secrets from there; write the URL and import again")
 		return d, false
 	case base.there():
@@ -256,24 +304,27 @@ func (b *builder) deployment(m, name *value, path string) (d deployment, ok bool
 			return d, false
 		}
 		p.BaseURL = at
-	case p.BaseURL == "required":
+	case v.own:
 		b.lose(m, path, "it needs an api_base")
 		return d, false
 	}
-	key := params.get("api_key")
-	switch variable, fromEnv := strings.CutPrefix(key.str(), "os.environ/"); {
-	case fromEnv:
-		ref, valid := b.refer(variable)
-		if !valid {
-			b.lose(m, path, "its api_key names no variable")
-			return d, false
-		}
-		p.Credentials = []string{ref}
-	case key.str() != "":
-		p.Credentials = []string{b.variable(key, v.env)}
-	case v.baseURL != "required":
-		ref, _ := b.refer(v.env) // LiteLLM looks there
-		p.Credentials = []string{ref}
+	var why string
+	switch v.kind {
+	case "azure-openai":
+		why = b.azure(&p, params, path, v.env)
+	case "vertex":
+		why = b.vertex(&p, params, path, upstream)
+	case "bedrock":
+		upstream, why = b.bedrock(&p, params, path, upstream)
+	default:
+		why = b.key(&p, params, v)
+	}
+	if why == "" && !upstreamModel.MatchString(upstream) {
+		why = "its model has characters that no name of a model has"
+	}
+	if why != "" {
+		b.lose(m, path, "%s", why)
+		return d, false
 	}
 	d.total = seconds(params.get("timeout"))
 	for _, f := range params.fields {
@@ -281,7 +332,10 @@ func (b *builder) deployment(m, name *value, path string) (d deployment, ok bool
 			"rpm": "limits of targets are not built yet", "tpm": "limits of targets are not built yet", "max_parallel_requests": "limits of targets are not built yet",
 			"weight": "targets have no weight yet", "order": "targets are tried in the order of the file", "stream_timeout": "set timeouts: firstByte of the model",
 			"temperature": "gwc sends what the caller says", "max_tokens": "gwc sends what the caller says", "max_retries": "retries are those of the model",
-			"organization": "not built yet", "input_cost_per_token": "set the price of the model by hand: gwc writes it per million tokens",
+			"organization": "not built yet", "drop_params": "what a target cannot express is refused, never dropped in silence",
+			"aws_profile_name": "profiles of AWS are not read: the gateway's own environment says who it is", "aws_role_name": "roles are not taken on by gwc: give the gateway the role",
+			"aws_session_name": "roles are not taken on by gwc: give the gateway the role", "aws_web_identity_token": "roles are not taken on by gwc: give the gateway the role",
+			"azure_ad_token": "tokens run out: name tenant_id, client_id and client_secret", "input_cost_per_token": "set the price of the model by hand: gwc writes it per million tokens",
 			"output_cost_per_token": "set the price of the model by hand: gwc writes it per million tokens",
 		}[f.name]; lossy && !f.v.used {
 			b.lose(f.v, path+".litellm_params."+f.name, "%s", reason)
@@ -298,10 +352,13 @@ var (
 	notModel      = regexp.MustCompile(`[^A-Za-z0-9._:-]+`)
 )
 
-// provider returns the name of a provider with these settings, a new one where there is none yet.
+// provider returns the name of a provider with these settings, a new one where there is none yet: two accounts or servers
+// are two providers.
 func (b *builder) provider(want scaffold.Provider) string {
 	for _, p := range b.providers {
-		if p.Kind == want.Kind && p.BaseURL == want.BaseURL && slices.Equal(p.Credentials, want.Credentials) {
+		same := want
+		same.Name = p.Name
+		if reflect.DeepEqual(p, same) {
 			return p.Name
 		}
 	}

@@ -98,7 +98,7 @@ var hosts = map[string][]string{
 	"cohere":         {"api.cohere.com", "api.cohere.ai"},
 	"deepinfra":      {"api.deepinfra.com/v1/openai"},
 	"google":         {"generativelanguage.googleapis.com"},
-	"google-vertex":  {"*aiplatform.googleapis.com"},
+	"google-vertex":  {"*-aiplatform.googleapis.com", "aiplatform.googleapis.com"},
 	"groq":           {"api.groq.com/openai/v1"},
 	"mistral":        {"api.mistral.ai/v1"},
 	"openai":         {"api.openai.com/v1"},
