@@ -200,8 +200,14 @@ func (w *wire) last() ([]byte, http.Header) {
 
 // capability is something that clients do, with every kind of provider.
 type capability struct {
-	name string
-	run  func(*cell)
+	name  string
+	run   func(*cell)
+	steps []step // of a conversation
+}
+
+// talk is the capability to have a conversation, whole and streamed.
+func talk(name string, steps ...step) capability {
+	return capability{name, conversation(steps), steps}
 }
 
 // step is a call and its answer; before is what was read so far.
@@ -212,7 +218,7 @@ type step struct {
 
 func asks(r request) func([]reading) request { return func([]reading) request { return r } }
 
-// counted1 is usage whose every part is another number.
+// counts1 is usage whose every part is another number.
 var counts1 = usage{In: 1000, Out: 120, Cached: 300, Written: 40, Reasoning: 50}
 
 const oddText = "Ünïcödé «😀» \"quoted\" \\ back\nline\ttab   and <html> & more"
@@ -228,45 +234,45 @@ const placeSchema = `{"type":"object","properties":{"city":{"type":"string"},"po
 const signature = "the kind's"
 
 var capabilities = []capability{
-	{"plain", conversation(step{asks(request{messages: user("Say hello")}), play{text: oddText, stop: "stop", usage: counts1}})},
-	{"turns and parameters", conversation(step{asks(request{temperature: new(0.5), stop: []string{"END", "stop here"}, maxTokens: 300, messages: []message{
+	talk("plain", step{asks(request{messages: user("Say hello")}), play{text: oddText, stop: "stop", usage: counts1}}),
+	talk("turns and parameters", step{asks(request{temperature: new(0.5), stop: []string{"END", "stop here"}, maxTokens: 300, messages: []message{
 		{role: "system", text: "Be brief."}, {role: "user", text: "Hi"}, {role: "assistant", text: "Hello"}, {role: "user", text: "What is new?"}}}),
-		play{text: "Nothing.", stop: "stop", usage: usage{In: 20, Out: 3}}})},
-	{"a limit", conversation(step{asks(request{messages: user("count to 500"), maxTokens: 20}), play{text: "1, 2, 3", stop: "length", usage: counts1}})},
-	{"a filter", conversation(step{asks(request{messages: user("Say it")}), play{text: "I would", stop: "content_filter", usage: counts1}})},
-	{"a tool", conversation(step{asks(request{messages: user("weather in Paris?"), tools: true}), play{calls: []idCall{paris}, stop: "tool_calls", usage: counts1}})},
-	{"parallel tools", conversation(step{asks(request{messages: user("weather in Paris and Oslo?"), tools: true}),
-		play{text: "I look.", calls: []idCall{paris, oslo}, stop: "tool_calls", usage: counts1}})},
-	{"one tool at a time", conversation(step{asks(request{messages: user("weather in Paris and Oslo?"), tools: true, parallel: new(false)}), play{calls: []idCall{paris}, stop: "tool_calls", usage: counts1}})},
-	{"a needed tool", conversation(step{asks(request{messages: user("Hello"), tools: true, choice: "required"}), play{calls: []idCall{paris}, stop: "tool_calls", usage: counts1}})},
-	{"tool results", conversation(
+		play{text: "Nothing.", stop: "stop", usage: usage{In: 20, Out: 3}}}),
+	talk("a limit", step{asks(request{messages: user("count to 500"), maxTokens: 20}), play{text: "1, 2, 3", stop: "length", usage: counts1}}),
+	talk("a filter", step{asks(request{messages: user("Say it")}), play{text: "I would", stop: "content_filter", usage: counts1}}),
+	talk("a tool", step{asks(request{messages: user("weather in Paris?"), tools: true}), play{calls: []idCall{paris}, stop: "tool_calls", usage: counts1}}),
+	talk("parallel tools", step{asks(request{messages: user("weather in Paris and Oslo?"), tools: true}),
+		play{text: "I look.", calls: []idCall{paris, oslo}, stop: "tool_calls", usage: counts1}}),
+	talk("one tool at a time", step{asks(request{messages: user("weather in Paris and Oslo?"), tools: true, parallel: new(false)}), play{calls: []idCall{paris}, stop: "tool_calls", usage: counts1}}),
+	talk("a needed tool", step{asks(request{messages: user("Hello"), tools: true, choice: "required"}), play{calls: []idCall{paris}, stop: "tool_calls", usage: counts1}}),
+	talk("tool results",
 		step{asks(request{messages: user("weather in Paris and Oslo?"), tools: true}), play{text: "I look.", calls: []idCall{paris, oslo}, stop: "tool_calls", usage: counts1}},
 		step{func(before []reading) request {
 			return request{tools: true, messages: []message{{role: "user", text: "weather in Paris and Oslo?"}, turnOf(before[0]),
 				{role: "tool", id: before[0].Calls[0].id, text: "21 C"}, {role: "tool", id: before[0].Calls[1].id, text: "no such station", failed: true}}}
-		}, play{text: "21 C in Paris.", stop: "stop", usage: counts1}})},
-	{"an image", conversation(step{asks(request{messages: []message{{role: "user", text: "what is it?", image: "data:image/png;base64," + png}}}), play{text: "A pixel.", stop: "stop", usage: counts1}})},
-	{"a document", conversation(step{asks(request{messages: []message{{role: "user", text: "what is it?", document: pdf}}}), play{text: "A page.", stop: "stop", usage: counts1}})},
-	{"an image from a tool", conversation(
+		}, play{text: "21 C in Paris.", stop: "stop", usage: counts1}}),
+	talk("an image", step{asks(request{messages: []message{{role: "user", text: "what is it?", image: "data:image/png;base64," + png}}}), play{text: "A pixel.", stop: "stop", usage: counts1}}),
+	talk("a document", step{asks(request{messages: []message{{role: "user", text: "what is it?", document: pdf}}}), play{text: "A page.", stop: "stop", usage: counts1}}),
+	talk("an image from a tool",
 		step{asks(request{messages: user("weather in Paris?"), tools: true}), play{calls: []idCall{paris}, stop: "tool_calls", usage: counts1}},
 		step{func(before []reading) request {
 			return request{tools: true, messages: []message{{role: "user", text: "weather in Paris?"}, turnOf(before[0]), {role: "tool", id: before[0].Calls[0].id, text: "as seen here", image: "data:image/png;base64," + png}}}
-		}, play{text: "A cloud.", stop: "stop", usage: counts1}})},
-	{"structured output", conversation(step{asks(request{messages: user("Which city?"), schema: placeSchema}), play{text: `{"city":"Paris","population":2048472}`, stop: "stop", usage: counts1}})},
-	{"thinking", conversation(step{asks(request{model: "-thinks", messages: user("Say why"), think: true, maxTokens: 4096}),
-		play{thinking: "They ask why. «Because».", signature: signature, text: "Because.", stop: "stop", usage: counts1}})},
-	{"thinking goes back", conversation(
+		}, play{text: "A cloud.", stop: "stop", usage: counts1}}),
+	talk("structured output", step{asks(request{messages: user("Which city?"), schema: placeSchema}), play{text: `{"city":"Paris","population":2048472}`, stop: "stop", usage: counts1}}),
+	talk("thinking", step{asks(request{model: "-thinks", messages: user("Say why"), think: true, maxTokens: 4096}),
+		play{thinking: "They ask why. «Because».", signature: signature, text: "Because.", stop: "stop", usage: counts1}}),
+	talk("thinking goes back",
 		step{asks(request{model: "-thinks", messages: user("weather in Paris?"), tools: true, think: true, maxTokens: 4096}),
 			play{thinking: "I need the tool.", signature: signature, calls: []idCall{paris}, stop: "tool_calls", usage: counts1}},
 		step{func(before []reading) request {
 			return request{model: "-thinks", tools: true, think: true, maxTokens: 4096, messages: []message{{role: "user", text: "weather in Paris?"}, turnOf(before[0]), {role: "tool", id: before[0].Calls[0].id, text: "21 C"}}}
-		}, play{thinking: "Now I know.", signature: signature, text: "21 C.", stop: "stop", usage: counts1}})},
-	{"errors", refusals},
-	{"an error in the stream", brokenStream("error")},
-	{"a cut stream", brokenStream("cut")},
-	{"cancelling a stream", cancellation(true)},
-	{"cancelling an answer", cancellation(false)},
-	{"embeddings", vectors},
+		}, play{thinking: "Now I know.", signature: signature, text: "21 C.", stop: "stop", usage: counts1}}),
+	{name: "errors", run: refusals},
+	{name: "an error in the stream", run: brokenStream("error")},
+	{name: "a cut stream", run: brokenStream("cut")},
+	{name: "cancelling a stream", run: cancellation(true)},
+	{name: "cancelling an answer", run: cancellation(false)},
+	{name: "embeddings", run: vectors},
 }
 
 // turnOf is the assistant's turn as the client itself keeps it.
@@ -359,7 +365,7 @@ func (c *cell) judge(q *asked) {
 }
 
 // conversation runs steps, whole and streamed.
-func conversation(steps ...step) func(*cell) {
+func conversation(steps []step) func(*cell) {
 	return func(c *cell) {
 		var whole *asked
 		for _, stream := range []bool{false, true} {
