@@ -118,6 +118,7 @@ type Handler struct {
 	faults  faults
 	prompts promptCache
 	pets    pets
+	shelf   shelf
 	serial  atomic.Uint64
 }
 
@@ -141,6 +142,7 @@ func New(o Options) (*Handler, error) {
 		h.mux.HandleFunc("POST /v1/responses", h.provide(openAIResponses{}, h.responses))
 		h.mux.HandleFunc("POST /v1/completions", h.provide(openAI{}, h.completions))
 		h.tasks()
+		h.files()
 	}
 	if serves(Anthropic) {
 		h.mux.HandleFunc("POST /v1/messages", h.provide(anthropic{}, h.anthropicMessages))

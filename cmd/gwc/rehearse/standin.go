@@ -16,6 +16,11 @@ import (
 func standIn(kind, path string) (provider, at string) {
 	switch kind {
 	case mock.OpenAI, mock.Compatible, "mistral":
+		for _, kept := range []string{"/files", "/batches", "/fine_tuning/jobs"} { // what a passthrough reaches
+			if at := strings.LastIndex(path, kept); at >= 0 && (len(path) == at+len(kept) || path[at+len(kept)] == '/') {
+				return mock.OpenAI, "/v1" + path[at:]
+			}
+		}
 		return mock.OpenAI, ownPath(path)
 	case mock.Anthropic:
 		return mock.Anthropic, ownPath(path)
