@@ -130,8 +130,8 @@ func TestPromptsAreLoweredToWhatTheySay(t *testing.T) {
 	}
 	want := []prompt.Rendered{
 		{Role: "system", Text: "Be brief. [b] [a] Ada (36)"},
-		{Role: "user", Text: "Great!"},
-		{Role: "assistant", Text: `{"label":"good","score":1}`},
+		{Role: "user", Text: "Great!", Same: true},
+		{Role: "assistant", Text: `{"label":"good","score":1}`, Same: true},
 		{Role: "user", Text: "x {{short}}", Images: []string{"https://a.example/p.png"}},
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -77,5 +77,10 @@ func (d *decision) prompt() {
 	for _, m := range messages {
 		d.notes = append(d.notes, m.Role+": "+strconv.Quote(m.Text))
 	}
+	if g.Caching != "" {
+		if i := prompt.Front(messages); i >= 0 {
+			d.notes = append(d.notes, fmt.Sprintf("caching: %s, up to message %d (%s)", g.Caching, i+1, messages[i].Role))
+		}
+	}
 	d.ask(&d.a.Models[g.Model], false)
 }

@@ -165,6 +165,9 @@ func (n namer) version(v *prompt.Version) any {
 	if v.TopP != nil {
 		o = append(o, member{"top_p", *v.TopP})
 	}
+	if v.Caching != "" {
+		o = append(o, member{"caching", v.Caching})
+	}
 	return append(o, member{"max_tokens", v.MaxTokens}, member{"stop", append([]string{}, v.Stop...)}, member{"reasoning", v.Reasoning}, member{"stream", v.Stream})
 }
 

@@ -115,12 +115,19 @@ func (r *rendering) run(a *artifact.Artifact, name string, s streams) error {
 	if err != nil {
 		return &exit{code: serve.Invalid, err: err}
 	}
+	front := -1
+	if g.Caching != "" {
+		front = prompt.Front(messages)
+	}
 	if r.asJSON {
 		list := []object{}
-		for _, m := range messages {
+		for i, m := range messages {
 			o := object{{"role", m.Role}, {"text", m.Text}}
 			if len(m.Images) > 0 {
 				o = append(o, member{"images", m.Images})
+			}
+			if i == front {
+				o = append(o, member{"caching", g.Caching})
 			}
 			list = append(list, o)
 		}
@@ -137,6 +144,9 @@ func (r *rendering) run(a *artifact.Artifact, name string, s streams) error {
 				image = fmt.Sprintf("%s, %d characters of base64", media, len(data))
 			}
 			fmt.Fprintf(&b, "(image: %s)\n", image)
+		}
+		if i == front {
+			fmt.Fprintf(&b, "(what stands up to here is kept for %s)\n", g.Caching)
 		}
 	}
 	if _, err := io.WriteString(s.out, b.String()); err != nil {

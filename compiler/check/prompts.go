@@ -47,6 +47,7 @@ type PromptContent struct {
 	Examples  []PromptExample
 	OnInvalid string // "" where the files say nothing
 	Stream    bool
+	Caching   string // "" where the files say nothing
 
 	Temperature, TopP *float64
 	MaxTokens         int64
@@ -130,6 +131,7 @@ func (m *merger) content(n *node, path []string) PromptContent {
 			c.Examples = append(c.Examples, PromptExample{Inputs: raw(e.get("inputs"), "{}"), Output: raw(e.get("output"), "null")})
 		}
 	}
+	c.Caching = n.get("caching").str
 	p := n.get("parameters")
 	c.Temperature, c.TopP = real(p.get("temperature")), real(p.get("topP"))
 	c.MaxTokens, c.Stop, c.Reasoning = p.get("maxTokens").num, texts(p.get("stop")), p.get("reasoning").str

@@ -109,7 +109,7 @@ func prompts() []prompt.Prompt {
 	}
 	// What only the first type has is compared there, whatever its kind.
 	types[0].Least, types[0].Most, types[0].Low, types[0].High, types[0].Pattern, types[0].Values, types[0].Items = &n, &n, &f, &f, "y", []string{"c", "d"}, 2
-	v := prompt.Version{Number: 1, Types: types, Output: 1, Temperature: &f, TopP: &f, MaxTokens: 1, Stop: []string{"s", "t"}, Reasoning: "low", Stream: true, OnInvalid: "repair", Told: []int{0},
+	v := prompt.Version{Number: 1, Types: types, Output: 1, Temperature: &f, TopP: &f, MaxTokens: 1, Stop: []string{"s", "t"}, Reasoning: "low", Stream: true, OnInvalid: "repair", Told: []int{0}, Caching: "5m",
 		Messages: []prompt.Message{{Role: "user", Ops: []prompt.Op{{Code: prompt.Print, Path: []int{1, 0}, Text: "t"}, {Code: prompt.Text, Text: "x"}}, Images: [][]int{{0, 1}, {1}}}}}
 	return []prompt.Prompt{
 		{Name: "p", Owner: 0, Path: "/v1/p", Visibility: "team", Description: "d", Versions: []prompt.Version{v}, Aliases: []prompt.Alias{{Name: "latest", Number: 1}},

@@ -212,6 +212,9 @@ func parameters(v *prompt.Version) string {
 	if v.Reasoning != "" {
 		l = append(l, "reasoning "+v.Reasoning)
 	}
+	if v.Caching != "" {
+		l = append(l, "caching "+v.Caching)
+	}
 	return strings.Join(l, ", ")
 }
 

@@ -43,7 +43,7 @@ var rules = []func(*linter){
 	(*linter).openMutation, (*linter).clearText, (*linter).expiry, (*linter).openAdmin,
 	(*linter).attempts, (*linter).sameTarget, (*linter).timeouts, (*linter).endpoints, (*linter).loop, (*linter).models,
 	(*linter).clearListener, (*linter).openListener, (*linter).clearUpstream, (*linter).oneSecret, (*linter).policies, (*linter).coveredHosts, (*linter).idleWeights, (*linter).serverPaths,
-	(*linter).promptLocks, (*linter).promptTold,
+	(*linter).promptLocks, (*linter).promptTold, (*linter).promptCaching,
 }
 
 // Lint judges a linked program at a time. Where now is zero, nothing is said of expiries.

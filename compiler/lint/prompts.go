@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gwc-dev/gwc/schema/artifact"
+	"github.com/gwc-dev/gwc/schema/artifact/prompt"
 	"github.com/gwc-dev/gwc/schema/catalogue"
 	"github.com/gwc-dev/gwc/schema/diag"
 )
@@ -14,7 +15,39 @@ import (
 const (
 	codePromptLock diag.Code = "GWC5200" // a prompt asks a model that a lock keeps from its tenant's apps
 	codePromptTold diag.Code = "GWC5201" // a target cannot be held to a prompt's output
+	codeVoidCache  diag.Code = "GWC2360" // caching that keeps nothing
 )
+
+// leastKept is the number of tokens below which no provider keeps the beginning of a request. A token is a byte at least.
+const leastKept = 1024
+
+// promptCaching: what all requests of a prompt begin with is nothing, or surely too little for a provider to keep.
+func (l *linter) promptCaching() {
+	for i := range l.p.Prompts {
+		p := &l.p.Prompts[i]
+		for j := range p.Versions {
+			v := &p.Versions[j]
+			if v.Content.Caching == "" || v.Broken {
+				continue
+			}
+			g, err := prompt.New(p.Name, &v.Content)
+			if err != nil || v.Content.Output != 0 && len(v.Told) > 0 {
+				continue // the schema of the output stands at the beginning as well
+			}
+			n := g.Kept()
+			if n >= leastKept {
+				continue
+			}
+			path := append(slices.Clone(v.Path), "caching")
+			d := diag.Diagnostic{Summary: fmt.Sprintf("caching of prompt %q keeps nothing: its requests begin with an input", p.Name),
+				Help: []string{"move what is the same in every request into system messages without inputs, or remove caching"}}
+			if n > 0 {
+				d.Summary = fmt.Sprintf("caching of prompt %q keeps nothing: its requests begin alike for %d bytes, and providers keep 1,024 tokens at least", p.Name, n)
+			}
+			l.warn(codeVoidCache, path, d)
+		}
+	}
+}
 
 // promptLocks: the platform locks which models tenants' apps list, and a tenant's prompt asks another one for them.
 func (l *linter) promptLocks() {

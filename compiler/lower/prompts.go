@@ -273,7 +273,7 @@ func (l *versionLowerer) lower(number int64) ir.PromptVersion {
 	in := l.in
 	out := ir.PromptVersion{Path: l.path, Model: ir.To(in.Model)}
 	v := prompt.Version{Number: number, Temperature: in.Temperature, TopP: in.TopP, MaxTokens: in.MaxTokens, Stop: in.Stop,
-		Reasoning: in.Reasoning, Stream: in.Stream}
+		Reasoning: in.Reasoning, Stream: in.Stream, Caching: in.Caching}
 	l.object(in.Inputs, l.at("inputs"))
 	if len(in.Output) > 0 {
 		v.Output = l.object(in.Output, l.at("output"))

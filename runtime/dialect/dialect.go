@@ -135,6 +135,7 @@ type Request struct {
 	PresencePenalty  *float64
 	Logprobs         *int64   // log probabilities are wanted, with so many alternatives for each token
 	LogitBias        []byte   // raw JSON object: token id → bias
+	CacheKey         string   // the same for requests that begin alike, for providers that look for cached beginnings by it
 	ServiceTier      string   // "" (nothing said), "auto", "default", "flex", "priority"
 	Metadata         []byte   // raw JSON object of strings
 	Modalities       []string // of the answer, where more than text is wanted: "text", "audio", "image"

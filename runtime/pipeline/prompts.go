@@ -183,7 +183,24 @@ func (f *chatFlow) problem(status int, class, detail string, faults []prompt.Fau
 
 // wish is the request for the target whose turn it is.
 func (f *chatFlow) wish() *dialect.Request {
-	return promptrest.Request(f.program, f.messages, f.head.Stream, f.program.Tells((f.turn-1)%len(f.model.Targets)), f.mend)
+	return promptrest.Request(f.program, f.messages, f.head.Stream, f.program.Tells((f.turn-1)%len(f.model.Targets)), f.caches(), f.mend)
+}
+
+// caches is how the target whose turn it is keeps beginnings of requests.
+func (f *chatFlow) caches() promptrest.Caches {
+	switch f.serves.id {
+	case anthropicMessages, bedrockConverse:
+		return promptrest.ByMark
+	case geminiGenerate:
+		return promptrest.Alone
+	}
+	switch f.target.Provider.Kind {
+	case "openai":
+		return promptrest.ByKey
+	case "azure-openai": // older versions of its API refuse a key that they do not know
+		return promptrest.Alone
+	}
+	return promptrest.Never
 }
 
 // judged ends a whole answer of a prompt: what fits goes out, what does not is asked for once more or is the model's

@@ -134,6 +134,7 @@ func (w *sender) request(t *dialect.Target) {
 	}
 	w.raw(`,"logit_bias":`, r.LogitBias)
 	w.raw(`,"metadata":`, r.Metadata)
+	w.word(`,"prompt_cache_key":`, r.CacheKey)
 	w.word(`,"service_tier":`, r.ServiceTier)
 	w.word(`,"verbosity":`, r.Verbosity)
 	for i, m := range r.Modalities {

@@ -102,6 +102,10 @@ func (w *sender) request(t *dialect.Target) {
 		}
 		w.lit("}")
 	}
+	if r.CacheKey != "" {
+		w.lit(`,"prompt_cache_key":`)
+		w.str(r.CacheKey)
+	}
 	if len(r.Metadata) > 0 {
 		w.lit(`,"metadata":`)
 		w.dst = append(w.dst, r.Metadata...)

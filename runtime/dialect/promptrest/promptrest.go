@@ -11,6 +11,8 @@
 package promptrest
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -27,15 +29,37 @@ type Invalid struct {
 
 // Request is what a model is asked. told says that the target cannot be held to a schema; before is the answer that is
 // to be mended, or nil.
-func Request(g *prompt.Program, messages []prompt.Rendered, stream, told bool, before *Invalid) *dialect.Request {
+//
+// caches says how the target keeps beginnings of requests, for prompts that want that: the mark stands behind what all
+// requests begin with, and the words about the output's schema count as part of it.
+func Request(g *prompt.Program, messages []prompt.Rendered, stream, told bool, caches Caches, before *Invalid) *dialect.Request {
 	r := &dialect.Request{Stream: stream, IncludeUsage: true, Temperature: g.Temperature, TopP: g.TopP, Stop: g.Stop, Reasoning: g.Reasoning}
 	if g.MaxTokens > 0 {
 		r.MaxTokens = &g.MaxTokens
 	}
+	front := -1
+	if g.Caching != "" {
+		switch front = prompt.Front(messages); {
+		case front < 0:
+		case caches == ByKey:
+			r.CacheKey = key(g)
+		case caches == Never:
+			r.Unsupported = append(r.Unsupported, "cache_control")
+		}
+		if caches != ByMark {
+			front = -1
+		}
+	}
+	mark := func(i int) dialect.Cache {
+		if i != front {
+			return dialect.NoCache
+		}
+		return dialect.Cache(g.Caching)
+	}
 	for i := range messages {
 		m := &messages[i]
 		if m.Role == "system" || m.Role == "developer" {
-			r.System = append(r.System, dialect.Part{Kind: dialect.Text, Text: m.Text, At: -1})
+			r.System = append(r.System, dialect.Part{Kind: dialect.Text, Text: m.Text, Cache: mark(i), At: -1})
 			continue
 		}
 		out := dialect.Message{Role: dialect.User, At: i}
@@ -47,7 +71,7 @@ func Request(g *prompt.Program, messages []prompt.Rendered, stream, told bool, b
 			out.Parts = append(out.Parts, dialect.Part{Kind: dialect.Image, MediaType: media, Data: data, URL: link, At: len(out.Parts)})
 		}
 		if strings.TrimSpace(m.Text) != "" {
-			out.Parts = append(out.Parts, dialect.Part{Kind: dialect.Text, Text: m.Text, At: len(out.Parts)})
+			out.Parts = append(out.Parts, dialect.Part{Kind: dialect.Text, Text: m.Text, Cache: mark(i), At: len(out.Parts)})
 		}
 		r.Messages = append(r.Messages, out)
 	}
@@ -55,7 +79,11 @@ func Request(g *prompt.Program, messages []prompt.Rendered, stream, told bool, b
 		return r
 	}
 	if told {
-		r.System = append(r.System, dialect.Part{Kind: dialect.Text, At: -1,
+		var kept dialect.Cache
+		if n := len(r.System); n > 0 {
+			kept, r.System[n-1].Cache = r.System[n-1].Cache, dialect.NoCache
+		}
+		r.System = append(r.System, dialect.Part{Kind: dialect.Text, At: -1, Cache: kept,
 			Text: "Answer with one JSON object that fits this JSON Schema, and with nothing else:\n" + string(g.OutputSchema(nil))})
 	} else {
 		strict := true
@@ -72,6 +100,29 @@ func Request(g *prompt.Program, messages []prompt.Rendered, stream, told bool, b
 				Text: "This answer does not fit. Answer again, with the JSON object alone:\n" + faultLines(before.Faults)}}})
 	}
 	return r
+}
+
+// Caches is how a target keeps beginnings of requests.
+type Caches uint8
+
+const (
+	ByMark Caches = iota // behind a mark (Anthropic, Bedrock)
+	ByKey                // by itself, and looks where a key says (OpenAI)
+	Alone                // by itself (Gemini)
+	Never                // nobody knows that it does: the loss is named
+)
+
+// maxKey is how long OpenAI lets a key be.
+const maxKey = 64
+
+// key is the same for all requests of a version of a prompt, and for nothing else.
+func key(g *prompt.Program) string {
+	k := "prompt:" + g.Prompt + ":" + strconv.FormatInt(g.Number, 10)
+	if len(k) > maxKey {
+		sum := sha256.Sum256([]byte(k))
+		k = "prompt:" + hex.EncodeToString(sum[:16])
+	}
+	return k
 }
 
 func faultLines(faults []prompt.Fault) string {

@@ -29,6 +29,7 @@ type Program struct {
 	patterns []*regexp.Regexp // by type; nil where there is none
 	defaults [][]Value        // by type, by field
 	jumps    [][]int          // by message, by op: where its block closes, or began
+	same     []bool           // by message: whether it is the same in every request
 }
 
 // Load makes the programs of a prompt. The error says what a compiler would not have written. models and targets, by
@@ -125,6 +126,8 @@ func New(name string, v *Version) (*Program, error) {
 		return nil, fmt.Errorf("its effort is %q", v.Reasoning)
 	case v.OnInvalid != "" && v.OnInvalid != "reject" && v.OnInvalid != "repair", (v.OnInvalid == "") != (v.Output == 0):
 		return nil, fmt.Errorf("what happens to an invalid output is %q", v.OnInvalid)
+	case v.Caching != "" && v.Caching != "5m" && v.Caching != "1h":
+		return nil, fmt.Errorf("what it has cached is kept for %q", v.Caching)
 	case v.Stream && v.Output != 0:
 		return nil, fmt.Errorf("a typed output cannot be streamed")
 	case v.Output == 0 && len(v.Told) > 0:
@@ -149,6 +152,7 @@ func New(name string, v *Version) (*Program, error) {
 			return nil, fmt.Errorf("message %d: %w", i, err)
 		}
 		g.jumps = append(g.jumps, jumps)
+		g.same = append(g.same, len(m.Images) == 0 && !slices.ContainsFunc(m.Ops, func(o Op) bool { return o.Code != Text }))
 		for j := range m.Ops {
 			if length += len(m.Ops[j].Text); length > MaxTemplate {
 				return nil, fmt.Errorf("its messages are longer than %d bytes", MaxTemplate)

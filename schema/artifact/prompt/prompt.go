@@ -62,6 +62,8 @@ type Version struct {
 	OnInvalid string `cbor:"12,keyasint,omitempty"`
 	// Told are the model's targets, by index, that cannot be held to a schema: they are told of it in words.
 	Told []int `cbor:"13,keyasint,omitempty"`
+	// Caching is how long providers shall keep what all requests begin with: "", "5m" or "1h". See [Program.Front].
+	Caching string `cbor:"14,keyasint,omitempty"`
 }
 
 // Kind is what a value of a [Type] is.

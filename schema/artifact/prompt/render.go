@@ -13,6 +13,45 @@ var ErrTooLong = errors.New("the inputs make messages that are too long")
 type Rendered struct {
 	Role, Text string
 	Images     []string
+	Same       bool // in every request: no input has a part in it
+}
+
+// Front returns the index of the message with which that ends which all requests begin with, in the order in which models
+// get them: texts of the system and the developer first. It is -1 where a request begins with an input.
+func Front(messages []Rendered) int {
+	last := -1
+	for _, lifted := range [...]bool{true, false} {
+		for i := range messages {
+			m := &messages[i]
+			if (m.Role == "system" || m.Role == "developer") != lifted {
+				continue
+			}
+			if !m.Same {
+				return last
+			}
+			last = i
+		}
+	}
+	return last
+}
+
+// Kept returns how many bytes all requests begin with, as far as the messages say; see [Front].
+func (g *Program) Kept() (n int) {
+	for _, lifted := range [...]bool{true, false} {
+		for i := range g.Messages {
+			m := &g.Messages[i]
+			if (m.Role == "system" || m.Role == "developer") != lifted {
+				continue
+			}
+			if !g.same[i] {
+				return n
+			}
+			for j := range m.Ops {
+				n += len(m.Ops[j].Text)
+			}
+		}
+	}
+	return n
 }
 
 // Render writes the messages for inputs that [Program.Inputs] has read. Messages without text and image are left out.
@@ -44,7 +83,7 @@ func (g *Program) message(i int, inputs Value, room *int) (Rendered, error) {
 		return Rendered{}, err
 	}
 	*room = r.room
-	out := Rendered{Role: m.Role, Text: r.b.String()}
+	out := Rendered{Role: m.Role, Text: r.b.String(), Same: g.same[i]}
 	for _, path := range m.Images {
 		switch v := follow(inputs, path); v.Kind {
 		case Image:
