@@ -276,11 +276,12 @@ func (c communityGo) read(ctx context.Context, r request) (a reading, err error)
 			return a, fmt.Errorf("%d choices", len(done.Choices))
 		}
 		m := done.Choices[0]
-		a.Text, a.Thinking, a.Stop, a.turn = m.Message.Content, m.Message.ReasoningContent, string(m.FinishReason), m.Message
+		a.Text, a.Thinking, a.Stop = m.Message.Content, m.Message.ReasoningContent, string(m.FinishReason)
 		count(&done.Usage)
 		for _, k := range m.Message.ToolCalls {
 			a.Calls = append(a.Calls, idCall{k.ID, k.Function.Name, k.Function.Arguments})
 		}
+		a.turn = communityTurn(&a)
 		return a, nil
 	}
 	p.Stream, p.StreamOptions = true, &goopenai.StreamOptions{IncludeUsage: true}
@@ -318,12 +319,17 @@ func (c communityGo) read(ctx context.Context, r request) (a reading, err error)
 			}
 		}
 	}
+	a.turn = communityTurn(&a)
+	return a, nil
+}
+
+// communityTurn is the assistant's turn. The client gives no type to a call whose provider gave it none.
+func communityTurn(a *reading) goopenai.ChatCompletionMessage {
 	m := goopenai.ChatCompletionMessage{Role: "assistant", Content: a.Text, ReasoningContent: a.Thinking}
 	for _, k := range a.Calls {
 		m.ToolCalls = append(m.ToolCalls, goopenai.ToolCall{ID: k.id, Type: goopenai.ToolTypeFunction, Function: goopenai.FunctionCall{Name: k.name, Arguments: k.arguments}})
 	}
-	a.turn = m
-	return a, nil
+	return m
 }
 
 func communityError(err error) error {

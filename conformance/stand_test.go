@@ -71,10 +71,11 @@ type provider struct {
 	inside func(f *failure, n int) []byte // the failure as the n-th event
 	vector func(p *play) []byte
 	// mask leaves what the kind tells.
-	mask  func(want *reading)
-	word  map[int]string // what it calls an error, by status
-	types map[int]string // the type, where that is another one
-	seal  string         // with which it seals its thinking: what the mock of the kind takes for its own
+	mask     func(want *reading)
+	word     map[int]string // what it calls an error, by status
+	types    map[int]string // the type, where that is another one
+	unjudged bool           // the mock does not play it
+	seal     string         // with which it seals its thinking: what the mock of the kind takes for its own
 }
 
 func startStand(t testing.TB) *stand {
@@ -306,6 +307,19 @@ var providers = map[string]*provider{
 		},
 		mask: func(want *reading) { want.Usage.Written, want.Usage.Reasoning = 0, 0 },
 	},
+	"mistral": {
+		cue: `kind: "mistral", baseURL: "BASE/v1"`, model: "mistral-large-latest", thinks: "magistral-medium-latest", media: "text/event-stream", unjudged: true,
+		answer: mistralAnswer,
+		error: func(k *provider, status int, message string) []byte {
+			return encoded(o{"object": "error", "message": message, "type": k.types[status], "param": nil, "code": k.word[status]})
+		},
+		types: map[int]string{400: "invalid_request_error", 429: "rate_limited", 500: "internal_server_error", 503: "service_unavailable"}, word: map[int]string{400: "3051", 429: "1300", 500: "1000", 503: "1001"},
+		inside: func(f *failure, n int) []byte {
+			return sse(o{"object": "error", "message": f.message, "type": "internal_server_error", "param": nil, "code": "1000"})
+		},
+		vector: openAIVectors,
+		mask:   func(want *reading) { want.Usage.Written, want.Usage.Reasoning = 0, 0 },
+	},
 	"ollama": {
 		cue: `kind: "ollama", baseURL: "BASE"`, model: "llama3.2", thinks: "qwen3", media: "application/x-ndjson",
 		answer: ollamaAnswer,
@@ -396,6 +410,51 @@ func chatAnswer(q *asked, model string, stream bool, p *play) (out [][]byte) {
 		out = append(out, sse(object("chat.completion.chunk", nil, counts)))
 	}
 	return append(out, []byte("data: [DONE]\n\n"))
+}
+
+// mistralAnswer is Mistral's POST /v1/chat/completions: OpenAI's, with thinking as a part of the content, and usage in the
+// last chunk of a stream without being asked for.
+func mistralAnswer(_ *asked, model string, stream bool, p *play) (out [][]byte) {
+	counts := o{"prompt_tokens": p.usage.In, "completion_tokens": p.usage.Out, "total_tokens": p.usage.In + p.usage.Out, "prompt_tokens_details": o{"cached_tokens": p.usage.Cached}}
+	object := func(name string, choice o) o {
+		choice["index"] = 0
+		return o{"id": answerID, "object": name, "created": 1764000000, "model": model, "choices": []any{choice}}
+	}
+	thought := func(text string) o { return o{"type": "thinking", "thinking": []any{o{"type": "text", "text": text}}} }
+	stop := p.stop
+	var calls []any
+	for i, k := range p.calls {
+		calls = append(calls, o{"id": k.id, "index": i, "function": o{"name": k.name, "arguments": k.arguments}})
+	}
+	if !stream {
+		m := o{"role": "assistant", "content": p.text, "tool_calls": nil}
+		if p.thinking != "" {
+			m["content"] = []any{thought(p.thinking), o{"type": "text", "text": p.text}}
+		}
+		if calls != nil {
+			m["tool_calls"] = calls
+		}
+		whole := object("chat.completion", o{"message": m, "finish_reason": stop})
+		whole["usage"] = counts
+		return [][]byte{encoded(whole)}
+	}
+	delta := func(d o) {
+		out = append(out, sse(object("chat.completion.chunk", o{"delta": d, "finish_reason": nil})))
+	}
+	delta(o{"role": "assistant", "content": ""})
+	for _, s := range fragments(p.thinking) {
+		delta(o{"content": []any{thought(s)}})
+	}
+	for _, s := range fragments(p.text) {
+		delta(o{"content": s})
+	}
+	last := o{"content": ""}
+	if calls != nil { // whole, and in the last chunk
+		last["tool_calls"] = calls
+	}
+	end := object("chat.completion.chunk", o{"delta": last, "finish_reason": stop})
+	end["usage"] = counts
+	return append(out, sse(end), []byte("data: [DONE]\n\n"))
 }
 
 // responsesAnswer is POST /v1/responses, and the legacy API beside it.

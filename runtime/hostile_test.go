@@ -52,6 +52,7 @@ func hostKinds() []hostKind {
 		{"compatible", artifact.Provider{Kind: "openai-compatible", Vendor: "groq"}, "llama"},
 		{"gemini", artifact.Provider{Kind: "gemini"}, "gemini-2.5-flash"},
 		{"mistral", artifact.Provider{Kind: "mistral"}, "mistral-large"},
+		{"mistral-thinks", artifact.Provider{Kind: "mistral"}, "magistral-medium"},
 		{"ollama", artifact.Provider{Kind: "ollama"}, "llama3"},
 		{"openai", artifact.Provider{Kind: "openai"}, "gpt-4o"},
 		{"openai-responses", artifact.Provider{Kind: "openai", API: "responses"}, "gpt-4o"},

@@ -21,6 +21,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/snapshot"
 	"github.com/gwc-dev/gwc/runtime/upstream"
 	"github.com/gwc-dev/gwc/schema/artifact/price"
+	"github.com/gwc-dev/gwc/schema/vendor"
 )
 
 // chatFlow serves a chat in the dialect of its route: it collects the request, checks it, and sends it to the model's
@@ -767,7 +768,7 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 		f.unusable(why)
 		return
 	}
-	if f.serves.id == f.speaks.id {
+	if f.serves.id == f.speaks.id && !f.retold() {
 		f.pass(h, length)
 		return
 	}
@@ -781,10 +782,14 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 		*dec = f.serves.decoder()
 	}
 	f.enc, f.dec = *enc, *dec
-	f.enc.Reset(dialect.Opening{
+	opening := dialect.Opening{
 		Stream: f.head.Stream, Array: f.array, IncludeUsage: f.head.IncludeUsage, Model: f.model.Name, Created: f.start.Unix(),
-		ID: f.speaks.answerID + string(f.id[:f.idLen]), Base64: f.neutral.Embedding != nil && f.neutral.Embedding.Base64, Echo: f.neutral.Echo,
-	})
+		ID: f.speaks.answerID + string(f.id[:f.idLen]),
+	}
+	if r := f.neutral; r != nil { // nil where the request passed as it was
+		opening.Base64, opening.Echo = r.Embedding != nil && r.Embedding.Base64, r.Echo
+	}
+	f.enc.Reset(opening)
 	if e, ok := f.enc.(*promptrest.Encoder); ok {
 		e.Bind(f.program)
 	}
@@ -793,6 +798,13 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 	}
 	f.dec.Reset(f.head.Stream)
 	f.out = f.out[:0]
+}
+
+// retold reports whether an answer is translated though the request passed: where the vendor's answers are beyond what
+// clients of the dialect can read.
+func (f *chatFlow) retold() bool {
+	row := f.target.Provider.Row
+	return row != nil && row.ThinkParts && f.speaks.id == openAIChat && vendor.Thinks(f.target.Model)
 }
 
 // begun starts the answer to the caller; b are its first header lines.

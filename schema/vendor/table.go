@@ -15,11 +15,11 @@ var ours = dropped("metadata", "prediction", "prompt_cache_key", "prompt_cache_o
 
 var mistral = Row{Name: "mistral", Title: "Mistral AI", BaseURL: "https://api.mistral.ai/v1", Limit: maxTokens, UsageAlways: true,
 	Required: "any", CallIDs: 9, Rename: map[string]string{"seed": "random_seed"}, Images: ImagesAny,
-	Documents: true,
-	Fields:    both(dropped("prompt_cache_options", "prompt_cache_retention", "safety_identifier", "store", "top_k", "user", "verbosity"), rejected("audio", "functions", "function_call", "logit_bias", "logprobs", "modalities", "moderation", "top_logprobs", "web_search_options")),
-	Members:   append([]string{"audio", "name"}, extras...),
-	Answers:   "content may be a list with parts of thinking; usage stands in the last chunk with a choice",
-	Source:    "docs.mistral.ai/api: ChatCompletionRequest of the vendor's OpenAPI document"}
+	Documents: true, ThinkParts: true,
+	Fields:  both(dropped("prompt_cache_options", "prompt_cache_retention", "safety_identifier", "store", "top_k", "user", "verbosity"), rejected("audio", "functions", "function_call", "logit_bias", "logprobs", "modalities", "moderation", "top_logprobs", "web_search_options")),
+	Members: append([]string{"audio", "name"}, extras...),
+	Answers: "content may be a list with parts of thinking, which callers get as reasoning_content; usage stands in the last chunk with a choice",
+	Source:  "docs.mistral.ai/api: ChatCompletionRequest of the vendor's OpenAPI document"}
 
 // table is sorted by name.
 var table = [...]Row{

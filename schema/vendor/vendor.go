@@ -86,17 +86,20 @@ type Row struct {
 	Developer   bool // it takes messages of role developer; else they become those of role system
 	Effort      Effort
 	ThinkTags   bool // thinking stands in the text between <think> and </think>
-	Forms       Forms
-	Images      Images
-	OneChoice   bool    // n is 1
-	OneCall     bool    // parallel_tool_calls is not taken
-	Choice      Choices // 0: any
-	Hottest     float64 // the greatest temperature, 0: 2
-	Required    string  // what "required" is called in tool_choice, "" required
-	CallIDs     int     // length of the ids of calls, letters and digits alone; 0: any id
-	Documents   bool    // a file given as data is a part document_url
-	Rename      map[string]string
-	Fields      []Field
+	// ThinkParts tells that the content of an answer with thinking is a list of parts, which OpenAI's clients cannot read:
+	// the answers of models that think are told to them anew, with the thinking in its own field.
+	ThinkParts bool
+	Forms      Forms
+	Images     Images
+	OneChoice  bool    // n is 1
+	OneCall    bool    // parallel_tool_calls is not taken
+	Choice     Choices // 0: any
+	Hottest    float64 // the greatest temperature, 0: 2
+	Required   string  // what "required" is called in tool_choice, "" required
+	CallIDs    int     // length of the ids of calls, letters and digits alone; 0: any id
+	Documents  bool    // a file given as data is a part document_url
+	Rename     map[string]string
+	Fields     []Field
 	// Members are members of messages (and of their parts) that are left out, since the vendor refuses them.
 	Members []string
 	Models  []Model
