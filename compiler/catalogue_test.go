@@ -55,7 +55,7 @@ func TestTheCataloguePageBuilds(t *testing.T) {
 	}
 	want := []string{
 		"lab/llama-3-70b: input 0.2, output 0.4 by https://lab.example/prices",
-		"claude/claude-sonnet-4-5: input 3, output 15, cacheRead 0.3, cacheWrite 3.75, cacheWrite1h 6, webSearch 0.01; service batch input 1.5, output 7.5, cacheRead 0.15, cacheWrite 1.875, cacheWrite1h 3 by models.dev f3fc69229 anthropic/claude-sonnet-4-5",
+		"claude/claude-sonnet-4-5: input 3, output 15, cacheRead 0.3, cacheWrite 3.75, cacheWrite1h 6, webSearch 0.01; service batch input 1.5, output 7.5, cacheRead 0.15, cacheWrite 1.875, cacheWrite1h 3 by models.dev f3fc69229 anthropic/claude-sonnet-4-5, and the vendor's price list",
 		"openai/gpt-5: input 1.1, output 9, cacheRead 0.11 by models.smart.targets.1.price",
 		`openai/ft:gpt-4o-mini:acme: input 0.3, output 1.2 by catalogue.openai/ft:gpt-4o-mini:acme.price`,
 	}
@@ -74,11 +74,11 @@ func TestWhichPriceATargetHas(t *testing.T) {
 		want        []string
 	}{
 		{"the shipped one", `models: m: targets: [{provider: "openai", model: "gpt-5-mini"}]`,
-			[]string{"openai/gpt-5-mini: input 0.25, output 2, cacheRead 0.025, webSearch 0.01, fileSearch 0.0025 by models.dev f3fc69229 openai/gpt-5-mini"}},
+			[]string{"openai/gpt-5-mini: input 0.25, output 2, cacheRead 0.025, webSearch 0.01, fileSearch 0.0025 by models.dev f3fc69229 openai/gpt-5-mini, and the vendor's price list"}},
 		{"the shipped one of a dated name", `models: m: targets: [{provider: "openai", model: "gpt-5-mini-2025-08-07"}]`,
-			[]string{"openai/gpt-5-mini-2025-08-07: input 0.25, output 2, cacheRead 0.025, webSearch 0.01, fileSearch 0.0025 by models.dev f3fc69229 openai/gpt-5-mini"}},
+			[]string{"openai/gpt-5-mini-2025-08-07: input 0.25, output 2, cacheRead 0.025, webSearch 0.01, fileSearch 0.0025 by models.dev f3fc69229 openai/gpt-5-mini, and the vendor's price list"}},
 		{"the vendor's behind a proxy", `models: m: targets: [{provider: "proxy", model: "gpt-5-mini"}]`,
-			[]string{"proxy/gpt-5-mini: input 0.25, output 2, cacheRead 0.025, webSearch 0.01, fileSearch 0.0025 by models.dev f3fc69229 openai/gpt-5-mini"}},
+			[]string{"proxy/gpt-5-mini: input 0.25, output 2, cacheRead 0.025, webSearch 0.01, fileSearch 0.0025 by models.dev f3fc69229 openai/gpt-5-mini, and the vendor's price list"}},
 		{"an entry under the vendor's name holds behind a proxy too", `
 			models: m: targets: [{provider: "proxy", model: "gpt-5-mini"}]
 			catalogue: "openai/gpt-5-mini": price: {input: "0.2", output: "1.6"}`,
@@ -96,7 +96,7 @@ func TestWhichPriceATargetHas(t *testing.T) {
 			models: m: targets: [{provider: "lab", model: "copy"}]
 			catalogue: "lab/copy": {like: "lab/other", context: 1000}
 			catalogue: "lab/other": like: "openai/gpt-5-mini"`,
-			[]string{"lab/copy: input 0.25, output 2, cacheRead 0.025, webSearch 0.01, fileSearch 0.0025 by models.dev f3fc69229 openai/gpt-5-mini"}},
+			[]string{"lab/copy: input 0.25, output 2, cacheRead 0.025, webSearch 0.01, fileSearch 0.0025 by models.dev f3fc69229 openai/gpt-5-mini, and the vendor's price list"}},
 		{"a server that nobody knows has none", `models: m: targets: [{provider: "lab", model: "gpt-5-mini"}]`, []string{"lab/gpt-5-mini: unknown"}},
 		{"a fine-tuned model is another one", `models: m: targets: [{provider: "openai", model: "ft:gpt-4o-mini:acme::1"}]`, []string{"openai/ft:gpt-4o-mini:acme::1: unknown"}},
 	} {

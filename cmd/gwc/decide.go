@@ -244,7 +244,7 @@ func (d *decision) ask(m *artifact.Model, stream bool) {
 		}
 		d.prices = append(d.prices, "unknown")
 		if price := d.a.TargetPrice(t); price != nil {
-			d.prices[len(d.prices)-1] = price.String()
+			d.prices[len(d.prices)-1] = usual(price)
 		}
 		d.endpoints = append(d.endpoints, e)
 	}

@@ -232,7 +232,7 @@ func writeArtifact(w io.Writer, a *artifact.Artifact, d artifact.Digest, size in
 		rows = append(rows, []string{m.Name, m.Strategy, strings.Join(targets, " > "), retry})
 	}
 	section("models", rows)
-	section("prices (USD per million tokens, or for each image and request)", priceRows(a))
+	section("prices (USD per million tokens or characters, or by the piece)", priceRows(a))
 	rows = nil
 	for _, u := range a.Upstreams {
 		var urls []string

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -185,7 +186,7 @@ func newModelsShow(s streams) *cobra.Command {
 		add("cannot", strings.Join(e.Cannot.Names(), ", "))
 		add("status", e.Status)
 		if p := e.Price; p != nil {
-			add("price", p.String()+" (USD per million tokens)")
+			rows = append(rows, tierRows(p)...)
 			add("version", p.Version)
 			add("source", p.Source)
 		} else {
@@ -195,6 +196,39 @@ func newModelsShow(s streams) *cobra.Command {
 		return columns(s.out, rows)
 	}
 	return cmd
+}
+
+// tierRows shows a price: a row for each tier, and one for what is paid by the piece.
+func tierRows(p *price.Price) (rows [][]string) {
+	var tokens, pieces []string
+	for i, r := range p.Rates {
+		text := r.Kind.String() + " " + price.FormatRate(r.Femto, r.Kind)
+		if r.Kind.Beside() && r.Kind != price.Citation {
+			pieces = append(pieces, text+" per "+r.Kind.Per())
+		} else {
+			tokens = append(tokens, text)
+		}
+		if i+1 < len(p.Rates) && p.Rates[i+1].Service == r.Service && p.Rates[i+1].Above == r.Above {
+			continue
+		}
+		name := "price"
+		switch {
+		case r.Service != "" && r.Above > 0:
+			name = fmt.Sprintf("%s above %d", r.Service, r.Above)
+		case r.Service != "":
+			name = "price of " + r.Service
+		case r.Above > 0:
+			name = fmt.Sprintf("price above %d", r.Above)
+		}
+		if len(tokens) > 0 {
+			rows = append(rows, []string{name, strings.Join(tokens, ", ") + " (USD per million tokens)"})
+		}
+		if len(pieces) > 0 {
+			rows = append(rows, []string{name, strings.Join(pieces, ", ") + " (USD)"})
+		}
+		tokens, pieces = nil, nil
+	}
+	return rows
 }
 
 func plainEntry(e *catalogue.Entry) object {
@@ -221,8 +255,9 @@ func newModelsCheck(s streams) *cobra.Command {
 		Use:   "check",
 		Short: "Say what the catalogue knows of each target of the repository's models",
 		Long: `check compiles the repository and says of each target of its models which entry of the catalogue it is, what it
-costs, and what is wrong: unknown (the catalogue does not have it), unpriced, deprecated, retired. It also says where
-the catalogue itself is old. The build warns of the same; under --strict anything wrong is exit code 1.`,
+costs, in which service tiers it has a price, and what is wrong: unknown (the catalogue does not have it), unpriced, no
+price of audio or images that it takes or makes, deprecated, retired. It also says where the catalogue itself is old. The
+build warns of the same; under --strict anything wrong is exit code 1.`,
 		Args: arguments(0, 0),
 	}
 	c.bind(cmd.Flags())
@@ -252,9 +287,9 @@ the catalogue itself is old. The build warns of the same; under --strict anythin
 		if format == "json" {
 			err = writeJSON(s.out, checked)
 		} else {
-			rows := [][]string{{"MODEL", "TARGET", "CATALOGUE", "INPUT $/M", "OUTPUT $/M", "STATE"}}
+			rows := [][]string{{"MODEL", "TARGET", "CATALOGUE", "INPUT $/M", "OUTPUT $/M", "TIERS", "STATE"}}
 			for _, o := range checked {
-				rows = append(rows, []string{o.model, o.target, o.entry, usd(o.price, price.Input), usd(o.price, price.Output), strings.Join(o.states, ", ")})
+				rows = append(rows, []string{o.model, o.target, o.entry, usd(o.price, price.Input), usd(o.price, price.Output), cmp.Or(strings.Join(services(o.price), " "), "-"), strings.Join(o.states, ", ")})
 			}
 			err = columns(s.out, rows)
 		}
@@ -287,9 +322,40 @@ type checkedTarget struct {
 func (o checkedTarget) MarshalJSON() ([]byte, error) {
 	out := object{{"model", o.model}, {"target", o.target}, {"entry", o.entry}, {"match", string(o.match)}, {"own", o.own}, {"states", append([]string{}, o.states...)}}
 	if p := o.price; p != nil {
-		out = append(out, member{"price", object{{"version", p.Version}, {"source", p.Source}, {"date", p.Date}, {"text", p.String()}}})
+		out = append(out, member{"price", object{{"version", p.Version}, {"source", p.Source}, {"date", p.Date}, {"text", p.String()}, {"services", append([]string{}, services(p)...)}}})
 	}
 	return out.MarshalJSON()
+}
+
+// services are the service tiers that have a price.
+func services(p *price.Price) (l []string) {
+	if p == nil {
+		return nil
+	}
+	for _, r := range p.Rates {
+		if r.Service != "" && !slices.Contains(l, r.Service) {
+			l = append(l, r.Service)
+		}
+	}
+	return l
+}
+
+// lacking is what a model takes or makes, by its entry, that its price says nothing of: an exchange with it has no cost.
+func lacking(e *catalogue.Entry, p *price.Price) []string {
+	has := func(kinds ...price.Kind) bool {
+		return slices.ContainsFunc(kinds, func(k price.Kind) bool { _, ok := p.Rate("", 0, k); return ok })
+	}
+	var u price.Usage
+	if e.In&catalogue.Audio != 0 && !has(price.Second) {
+		u.InputAudio = 1
+	}
+	if e.Out&catalogue.Audio != 0 && !has(price.Character) {
+		u.OutputAudio = 1
+	}
+	if e.Out&catalogue.Image != 0 && !has(price.Image) {
+		u.OutputImage = 1
+	}
+	return p.Of(&u).Missing.Append(nil)
 }
 
 // judge lists the targets of a linked program, and counts those of which something is to be said.
@@ -316,8 +382,15 @@ func judge(p *ir.Program, now time.Time) (list []checkedTarget, wrong int) {
 			}
 			if k.Price == nil {
 				o.states = append(o.states, "unpriced")
-			} else if at, err := time.Parse(time.DateOnly, k.Price.Date); err == nil && k.PriceAt != nil && now.Sub(at) > 365*24*time.Hour {
-				o.states = append(o.states, "stale")
+			} else {
+				if at, err := time.Parse(time.DateOnly, k.Price.Date); err == nil && k.PriceAt != nil && now.Sub(at) > 365*24*time.Hour {
+					o.states = append(o.states, "stale")
+				}
+				if k.Entry != nil {
+					for _, kind := range lacking(k.Entry, k.Price) {
+						o.states = append(o.states, "no price of "+kind)
+					}
+				}
 			}
 			if len(o.states) > 0 {
 				wrong++

@@ -42,6 +42,16 @@ func priceRows(a *artifact.Artifact) (rows [][]string) {
 	return rows
 }
 
+// usual writes the usual price of a target, and names the service tiers that have others.
+func usual(p *price.Price) string {
+	in := price.Price{Rates: slices.DeleteFunc(slices.Clone(p.Rates), func(r price.Rate) bool { return r.Service != "" })}
+	text := in.String()
+	if others := services(p); len(others) > 0 {
+		text += "; others for " + strings.Join(others, ", ")
+	}
+	return text
+}
+
 // version is the version of a target's price for JSON: null where there is none.
 func version(a *artifact.Artifact, at int) any {
 	if p := a.TargetPrice(artifact.Target{Price: at}); p != nil {

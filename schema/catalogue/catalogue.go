@@ -255,6 +255,7 @@ func Names(provider string) []string {
 func parse(provider, model, rest string) (Entry, error) {
 	e := Entry{Provider: provider, Model: model}
 	var rates []price.Rate
+	listed := "" // "list": the vendor's price list says part of the price; "alone": all of it
 	bad := func(field string) (Entry, error) {
 		return e, fmt.Errorf("%s/%s: %q is no field of the catalogue", provider, model, field)
 	}
@@ -307,6 +308,8 @@ func parse(provider, model, rest string) (Entry, error) {
 			}
 		case "status":
 			e.Status = value
+		case "also":
+			listed = value
 		case "date":
 			e.Updated = value
 		case "price":
@@ -337,7 +340,14 @@ func parse(provider, model, rest string) (Entry, error) {
 	e.derive()
 	if len(rates) > 0 {
 		o := Origin()
-		p := price.Price{Source: o.Source + " " + o.Commit + " " + e.Name(), Date: e.Updated, Rates: rates}.Identify()
+		source := o.Source + " " + o.Commit + " " + e.Name()
+		switch listed {
+		case "list":
+			source += ", and the vendor's price list"
+		case "alone":
+			source = "the vendor's price list, " + e.Name()
+		}
+		p := price.Price{Source: source, Date: e.Updated, Rates: rates}.Identify()
 		if err := p.Check(); err != nil {
 			return e, fmt.Errorf("%s: its price: %w", e.Name(), err)
 		}

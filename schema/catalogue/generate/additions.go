@@ -94,9 +94,9 @@ func (a *addition) fits(name string) bool {
 	return a.name == name
 }
 
-// apply adds to the prices of a model what the rules say of it. A model without a price gets one only by a rule that says
-// what its usual input costs: a tier of nothing is no price.
-func (r rates) apply(name string, list []*addition) error {
+// apply adds to the prices of a model what the rules say of it, and reports whether they say anything. A model without a
+// price gets one only by a rule that says what its usual input costs: a tier of nothing is no price.
+func (r rates) apply(name string, list []*addition) (said bool, err error) {
 	for _, a := range list {
 		if a.fields != "" || !a.fits(name) {
 			continue
@@ -106,6 +106,7 @@ func (r rates) apply(name string, list []*addition) error {
 		if _, starts := a.set[price.Input]; len(r[usual]) == 0 && !(a.service == "" && starts) {
 			continue
 		}
+		said = true
 		if a.factor == nil {
 			at := tier{service: a.service}
 			if r[at] == nil {
@@ -125,14 +126,14 @@ func (r rates) apply(name string, list []*addition) error {
 				}
 				n := new(big.Rat).Mul(new(big.Rat).SetUint64(femto), a.factor)
 				if !n.IsInt() || !n.Num().IsUint64() {
-					return fmt.Errorf("additions.txt:%d: the price of %s is not exact", a.line, k)
+					return false, fmt.Errorf("additions.txt:%d: the price of %s is not exact", a.line, k)
 				}
 				to[k] = n.Num().Uint64()
 			}
 			r[tier{a.service, at.above}] = to
 		}
 	}
-	return nil
+	return said, nil
 }
 
 // text writes prices as a list of "kind:price" items, in the order of package price; those of a tier stand behind its

@@ -158,7 +158,7 @@ func generate(b []byte, more string) (models, providers []byte, notes []string, 
 			if _, has := s.Providers[provider].Models[id]; has {
 				return nil, nil, nil, fmt.Errorf("additions.txt:%d: the source has %s by now", a.line, a.name)
 			}
-			lines = append(lines, a.name+"\t"+a.fields)
+			lines = append(lines, a.name+"\t"+a.fields+" also=alone")
 		case !a.used:
 			return nil, nil, nil, fmt.Errorf("additions.txt:%d: the source has no %s", a.line, a.name)
 		}
@@ -257,12 +257,15 @@ func (m *model) line(provider, id string, more []*addition) (line, left string, 
 			f = append(f, set.name+"="+strings.Join(set.list, ","))
 		}
 	}
-	text, left, rounded, err := m.price(provider, id, more)
+	text, said, left, rounded, err := m.price(provider, id, more)
 	if err != nil {
 		return "", "", 0, err
 	}
 	if text != "" {
 		f = append(f, "price="+text)
+	}
+	if said {
+		f = append(f, "also=list")
 	}
 	if m.LastUpdated != "" {
 		f = append(f, "date="+m.LastUpdated)
@@ -273,8 +276,8 @@ func (m *model) line(provider, id string, more []*addition) (line, left string, 
 	return provider + "/" + id + "\t" + strings.Join(f, " "), left, rounded, nil
 }
 
-// price writes a price as [rates.text] does.
-func (m *model) price(provider, id string, more []*addition) (text, left string, rounded int, err error) {
+// price writes a price as [rates.text] does. said tells that some of it is from the vendor's list.
+func (m *model) price(provider, id string, more []*addition) (text string, said bool, left string, rounded int, err error) {
 	tiers := rates{}
 	read := func(above int64, cost map[string]json.RawMessage) error {
 		rates := map[price.Kind]uint64{}
@@ -316,12 +319,12 @@ func (m *model) price(provider, id string, more []*addition) (text, left string,
 		return nil
 	}
 	if err := read(0, m.Cost); err != nil {
-		return "", "", 0, err
+		return "", false, "", 0, err
 	}
 	if raw, ok := m.Cost["tiers"]; ok {
 		var list []map[string]json.RawMessage
 		if err := json.Unmarshal(raw, &list); err != nil {
-			return "", "", 0, err
+			return "", false, "", 0, err
 		}
 		for _, t := range list {
 			var by struct {
@@ -329,27 +332,27 @@ func (m *model) price(provider, id string, more []*addition) (text, left string,
 				Type string
 			}
 			if err := json.Unmarshal(t["tier"], &by); err != nil {
-				return "", "", 0, err
+				return "", false, "", 0, err
 			}
 			if by.Type != "" && by.Type != "context" || by.Size <= 0 {
 				left = fmt.Sprintf("gwc cannot count its tier by %q", by.Type)
 				continue
 			}
 			if err := read(by.Size, t); err != nil {
-				return "", "", 0, err
+				return "", false, "", 0, err
 			}
 		}
 	}
 	if left != "" {
 		tiers = rates{} // unless the additions say all of it
 	}
-	if err := tiers.apply(provider+"/"+id, more); err != nil {
-		return "", "", 0, err
+	if said, err = tiers.apply(provider+"/"+id, more); err != nil {
+		return "", false, "", 0, err
 	}
 	if len(tiers) > 0 {
 		left = ""
 	}
-	return tiers.text(), left, rounded, nil
+	return tiers.text(), said, left, rounded, nil
 }
 
 // derived adds prices that the source does not have. Anthropic writes a cache for an hour at twice the price of input

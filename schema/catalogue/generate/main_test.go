@@ -30,8 +30,8 @@ func TestGenerate(t *testing.T) {
 	want := "! source=s commit=abc licence=MIT date=2026-01-02 models=4 providers=3\n" +
 		"anthropic/claude-x\tcan=reasoning cannot=tools,structuredOutput price=input:3,output:15,cacheWrite:3.75,cacheWrite1h:6\n" +
 		"b/one\tcontext=8 output=8 cannot=tools,reasoning\n" +
-		"b/three\tin=audio price=second:0.0001\n" +
-		"b/two\tcontext=8 output=4 in=image,text out=text can=tools cannot=reasoning price=input:0.05,output:10,image:0.04,webSearch:0.01,>100:input:2,output:20,@batch:input:0.01,@flex:input:0.025,output:5,@flex>100:input:1,output:10 date=2026-01-02 status=beta\n"
+		"b/three\tin=audio price=second:0.0001 also=alone\n" +
+		"b/two\tcontext=8 output=4 in=image,text out=text can=tools cannot=reasoning price=input:0.05,output:10,image:0.04,webSearch:0.01,>100:input:2,output:20,@batch:input:0.01,@flex:input:0.025,output:5,@flex>100:input:1,output:10 also=list date=2026-01-02 status=beta\n"
 	if diff := cmp.Diff(want, string(models)); diff != "" {
 		t.Errorf("models: mismatch (-want +got)\n%s", diff)
 	}
