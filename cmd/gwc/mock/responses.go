@@ -370,14 +370,14 @@ type responsesWriter struct {
 type responsesOutput struct {
 	ID        string         `json:"id"`
 	Type      string         `json:"type"`
-	Status    string         `json:"status,omitempty"`
-	Role      string         `json:"role,omitempty"`
-	Content   *[]outputText  `json:"content,omitempty"`
-	CallID    string         `json:"call_id,omitempty"`
-	Name      string         `json:"name,omitempty"`
-	Arguments *string        `json:"arguments,omitempty"`
-	Summary   *[]summaryText `json:"summary,omitempty"`
-	Encrypted *string        `json:"encrypted_content,omitempty"`
+	Status    string         `json:"status,omitzero"`
+	Role      string         `json:"role,omitzero"`
+	Content   *[]outputText  `json:"content,omitzero"`
+	CallID    string         `json:"call_id,omitzero"`
+	Name      string         `json:"name,omitzero"`
+	Arguments *string        `json:"arguments,omitzero"`
+	Summary   *[]summaryText `json:"summary,omitzero"`
+	Encrypted *string        `json:"encrypted_content,omitzero"`
 }
 
 type outputText struct {

@@ -24,6 +24,10 @@ type Encoder struct {
 	usage   dialect.Usage
 	tail    []byte // of every chunk: modelVersion and responseId
 	choices []said
+
+	thought []byte // the last piece of thinking of a stream, which is held back
+	thinker int    // the choice that it belongs to
+	holds   bool
 }
 
 // said is what one choice has said.
@@ -62,7 +66,7 @@ var _ dialect.Encoder = (*Encoder)(nil)
 // Reset makes e ready for another answer.
 func (e *Encoder) Reset(o dialect.Opening) {
 	clear(e.choices)
-	*e = Encoder{o: o, tail: keep(e.tail), choices: e.choices[:0]}
+	*e = Encoder{o: o, tail: keep(e.tail), choices: e.choices[:0], thought: keep(e.thought)}
 }
 
 // Err returns the error that ended the answer, nil if there was none so far.
@@ -100,6 +104,9 @@ func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
 		e.tail = append(e.tail, `,"responseId":`...)
 		e.tail = jsonscan.AppendString(e.tail, e.o.ID)
 		e.tail = append(e.tail, '}')
+	}
+	if e.holds && ev.Kind != dialect.SignatureDelta {
+		dst = e.think(dst, "")
 	}
 	switch ev.Kind {
 	case dialect.TextDelta, dialect.RefusalDelta: // a refusal has no part of its own: it is text, with a reason that tells
@@ -221,6 +228,10 @@ func (e *Encoder) text(dst []byte, ev *dialect.Event, kind opened) []byte {
 	if ev.Signature != "" {
 		signature = seal(ev.SignedBy, ev.Signature)
 	}
+	if e.o.Stream && kind == openThought && signature == "" {
+		e.holds, e.thinker, e.thought = true, ev.Choice, append(e.thought[:0], ev.Text...)
+		return dst
+	}
 	if e.o.Stream {
 		return e.foot(appendText(e.head(dst), kind, ev.Text, signature), c)
 	}
@@ -263,13 +274,29 @@ func (e *Encoder) signature(dst []byte, ev *dialect.Event) []byte {
 	c := e.choice(ev.Choice)
 	s := seal(ev.SignedBy, ev.Text)
 	if e.o.Stream {
-		return e.foot(appendText(e.head(dst), openThought, "", s), c)
+		if e.thinker != ev.Choice {
+			dst = e.think(dst, "")
+		}
+		e.thinker = ev.Choice
+		return e.think(dst, s)
 	}
 	if c.open != openThought {
 		c.close("")
 		c.open = openThought
 	}
 	c.close(s)
+	return dst
+}
+
+// think writes the piece of thinking that was held back. A piece waits for the event behind it, since that may be its
+// signature: Google's own answers have both in one part, and clients forget the signature of a part without text.
+func (e *Encoder) think(dst []byte, signature string) []byte {
+	if !e.holds && signature == "" {
+		return dst
+	}
+	e.holds = false
+	dst = e.foot(appendText(e.head(dst), openThought, e.thought, signature), e.choice(e.thinker))
+	e.thought = e.thought[:0]
 	return dst
 }
 

@@ -424,7 +424,7 @@ func (d *decoding) response(p *dialect.Part, raw []byte) {
 		d.FailIn("functionResponse.name", "", "no call of the function '"+short(p.Name)+"' in the turn before is without a response")
 		return
 	}
-	said, isError := output(answer)
+	said, isError := output(answer, p.Name)
 	p.IsError = isError
 	p.Content = append(p.Content, dialect.Part{Kind: dialect.Text, Text: said, At: -1})
 	for ok := d.ArrayIn("functionResponse.parts", parts); ok && d.More(); {
@@ -434,24 +434,37 @@ func (d *decoding) response(p *dialect.Part, raw []byte) {
 	}
 }
 
-// output is the text of a function's response: what stands alone under "output", "result" or "error", else the whole
-// object.
-func output(raw []byte) (said string, isError bool) {
+// output is the text of a response of the named function: what stands alone under "output", "result" or "error", or
+// under "content" beside the function's own name, as Vercel's SDK has it; else the whole object.
+func output(raw []byte, function string) (said string, isError bool) {
 	if len(raw) == 0 {
 		return "", false
 	}
 	c := jsonscan.Over(raw)
-	if c.Enter(); c.More() {
-		key, _ := c.KeyText(nil)
-		name := string(key)
-		value := c.Skip()
-		if !c.More() && len(value) > 0 && value[0] == '"' {
-			switch name {
-			case "output", "result":
-				return text(value), false
-			case "error":
-				return text(value), true
+	members, called := 0, false
+	key, value := "", ""
+	for c.Enter(); c.More(); {
+		k, _ := c.KeyText(nil)
+		name, v := string(k), c.Skip()
+		if name == "name" && text(v) == function {
+			called = true
+			continue
+		}
+		members++
+		if len(v) > 0 && v[0] == '"' {
+			key, value = name, text(v)
+		}
+	}
+	if members == 1 {
+		switch {
+		case called:
+			if key == "content" {
+				return value, false
 			}
+		case key == "output", key == "result":
+			return value, false
+		case key == "error":
+			return value, true
 		}
 	}
 	return string(raw), false
