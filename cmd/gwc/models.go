@@ -289,7 +289,7 @@ build warns of the same; under --strict anything wrong is exit code 1.`,
 		} else {
 			rows := [][]string{{"MODEL", "TARGET", "CATALOGUE", "INPUT $/M", "OUTPUT $/M", "TIERS", "STATE"}}
 			for _, o := range checked {
-				rows = append(rows, []string{o.model, o.target, o.entry, usd(o.price, price.Input), usd(o.price, price.Output), cmp.Or(strings.Join(services(o.price), " "), "-"), strings.Join(o.states, ", ")})
+				rows = append(rows, []string{o.model, o.target, o.entry, usd(o.price, price.Input), usd(o.price, price.Output), cmp.Or(strings.Join(services(o.price), " "), "-"), cmp.Or(strings.Join(o.states, ", "), "-")})
 			}
 			err = columns(s.out, rows)
 		}
