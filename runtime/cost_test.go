@@ -29,6 +29,9 @@ func (r repo) price(a *artifact.Artifact) {
 		"gpt-1":             {Rates: []price.Rate{usd(price.Input, 12_500_000), usd(price.Output, 10_000_000)}},
 		"claude-sonnet-4-5": {Rates: []price.Rate{usd(price.Input, 3_000_000), usd(price.Output, 15_000_000), usd(price.CacheRead, 300_000), usd(price.CacheWrite, 3_750_000), usd(price.CacheWrite1h, 6_000_000)}},
 	}
+	if r.rates != nil {
+		of["gpt-0"] = price.Price{Rates: r.rates}
+	}
 	for i := range a.Models {
 		for _, t := range a.Models[i].Targets {
 			if p, ok := of[t.Model]; ok {
@@ -191,6 +194,72 @@ func TestTheRecordSaysWhatAnExchangeCost(t *testing.T) {
 			}
 			if has := strings.Contains(metrics, "gwc_unpriced_total{"); has != (lacks[tt.name] != nil) {
 				t.Errorf("gwc_unpriced_total is shown: %v", has)
+			}
+		})
+	}
+}
+
+// TestTheRecordSaysWhatIsPaidByThePiece asks for what is no conversation, and holds units and costs in the record.
+func TestTheRecordSaysWhatIsPaidByThePiece(t *testing.T) {
+	const micro = 1_000_000_000 // femto-USD
+	image := []price.Rate{{Kind: price.Image, Femto: 40_000 * micro}}
+	tokens := []price.Rate{{Kind: price.Input, Femto: 5 * micro}, {Kind: price.Output, Femto: 10 * micro}, {Kind: price.InputImage, Femto: 8 * micro}, {Kind: price.OutputImage, Femto: 32 * micro}}
+	for _, tt := range []struct {
+		name, path, body, answer string
+		rates                    []price.Rate
+		units                    price.Units
+		cost                     string // "" unknown
+		unpriced                 []string
+		stated                   string
+	}{
+		{"images, of which no tokens are told", "/v1/images/generations", `{"model":"fast","prompt":"a"}`, `{"created":1,"data":[{"url":"https://i.example/1"},{"url":"https://i.example/2"}]}`, image,
+			price.Units{Images: 2}, "0.08", nil, ""},
+		{"images that nobody has a price for", "/v1/images/generations", `{"model":"fast","prompt":"a"}`, `{"created":1,"data":[{"url":"https://i.example/1"}]}`, tokens,
+			price.Units{Images: 1}, "", []string{"image"}, ""},
+		{"images by their tokens", "/v1/images/generations", `{"model":"fast","prompt":"a"}`, `{"created":1,"data":[{"b64_json":"aGk="}],"usage":{"input_tokens":10,"output_tokens":1000,"input_tokens_details":{"text_tokens":10},"output_tokens_details":{"image_tokens":1000}}}`, tokens,
+			price.Units{Images: 1}, "0.03205", nil, ""},
+		{"speech by the character, which gwc counts", "/v1/audio/speech", `{"model":"fast","input":"Grüße 😀","voice":"alloy"}`, "", []price.Rate{{Kind: price.Character, Femto: 15 * micro}},
+			price.Units{Characters: 7}, "0.000105", nil, ""},
+		{"speech that is not paid by the character is not counted", "/v1/audio/speech", `{"model":"fast","input":"Hello","voice":"alloy"}`, "", tokens,
+			price.Units{}, "", nil, ""},
+		{"a reranking by search units", "/v2/rerank", `{"model":"fast","query":"q","documents":["a"]}`, `{"id":"r","results":[],"meta":{"billed_units":{"search_units":2}}}`, []price.Rate{{Kind: price.SearchUnit, Femto: 2_000 * micro}},
+			price.Units{SearchUnits: 2}, "0.004", nil, ""},
+		{"a reranking without a price", "/v2/rerank", `{"model":"fast","query":"q","documents":["a"]}`, `{"id":"r","results":[],"meta":{"billed_units":{"search_units":2}}}`, tokens,
+			price.Units{SearchUnits: 2}, "", []string{"searchUnit"}, ""},
+		{"what the provider itself says stands beside it", "/v1/chat/completions", chatBody, `{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":1,"cost":6.1e-05}}`, tokens,
+			price.Units{}, "0.00006", nil, "0.000061"},
+		{"and is no cost where none is known", "/v1/chat/completions", chatBody, `{"id":"c","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":1,"cost_in_usd_ticks":610000,"num_sources_used":1}}`, tokens,
+			price.Units{WebSearches: 1}, "", []string{"webSearch"}, "0.000061"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			kind := "application/json"
+			if tt.answer == "" {
+				kind, tt.answer = "audio/mpeg", "ID3 of a sound"
+			}
+			up := cutServer(t, func(int) string {
+				return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", kind, len(tt.answer), tt.answer)
+			})
+			g := run(t, repo{calls: "calls", priced: true, rates: tt.rates, openai: []string{up}}, Options{})
+			req, _ := http.NewRequest("POST", g.url+tt.path, strings.NewReader(tt.body))
+			req.Header.Set("x-api-key", testKey)
+			req.Header.Set("content-type", "application/json")
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 {
+				t.Fatalf("%d %s", resp.StatusCode, b)
+			}
+			resp.Body.Close()
+			c := g.charged(t)
+			if diff := cmp.Diff(tt.units, c.Units); diff != "" {
+				t.Errorf("units: mismatch (-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.unpriced, c.Unpriced); diff != "" {
+				t.Errorf("unpriced: mismatch (-want +got)\n%s", diff)
+			}
+			if string(c.Cost) != tt.cost || c.Estimate || string(c.Stated) != tt.stated {
+				t.Errorf("cost_usd %q (estimate: %v), provider_cost_usd %q; want %q, %q", c.Cost, c.Estimate, c.Stated, tt.cost, tt.stated)
 			}
 		})
 	}

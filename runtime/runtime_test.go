@@ -24,6 +24,7 @@ import (
 
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
+	"github.com/gwc-dev/gwc/schema/artifact/price"
 )
 
 const testKey = "gwc_test-key"
@@ -39,8 +40,9 @@ type repo struct {
 	calls     string
 	api2      bool // one more route, to tell artifacts apart
 	creds     []string
-	engine    string // of the listener; netpoll where empty
-	priced    bool   // every target has a price; see price
+	engine    string       // of the listener; netpoll where empty
+	priced    bool         // every target has a price; see price
+	rates     []price.Rate // of target "gpt-0", instead
 }
 
 func (r repo) artifact(t testing.TB) *artifact.Artifact {
@@ -107,6 +109,14 @@ func (r repo) artifact(t testing.TB) *artifact.Artifact {
 			artifact.Route{ID: "ai.chat", Kind: artifact.RouteChat, Method: "POST", Path: "/v1/chat/completions", API: -1, Auth: "key"},
 			artifact.Route{ID: "ai.model", Kind: artifact.RouteModel, Method: "GET", Path: "/v1/models/{model}", API: -1, Auth: "key"},
 			artifact.Route{ID: "ai.models", Kind: artifact.RouteModels, Method: "GET", Path: "/v1/models", API: -1, Auth: "key"})
+	}
+	if r.rates != nil {
+		for _, x := range artifact.AIRoutes() {
+			if x.Kind == artifact.RouteImages || x.Kind == artifact.RouteSpeech || x.Kind == artifact.RouteRerank {
+				a.Routes = append(a.Routes, artifact.Route{ID: x.ID, Kind: x.Kind, Method: x.Method, Path: x.Path, API: -1, Auth: "key"})
+			}
+		}
+		slices.SortFunc(a.Routes, func(x, y artifact.Route) int { return strings.Compare(x.ID, y.ID) })
 	}
 	if r.api2 {
 		route("pets.extra", "GET", "/pets/v1/extra", "extra", "none")
