@@ -44,6 +44,7 @@ var rules = []func(*linter){
 	(*linter).attempts, (*linter).sameTarget, (*linter).timeouts, (*linter).endpoints, (*linter).loop, (*linter).models,
 	(*linter).clearListener, (*linter).openListener, (*linter).clearUpstream, (*linter).oneSecret, (*linter).policies, (*linter).coveredHosts, (*linter).idleWeights, (*linter).serverPaths,
 	(*linter).promptLocks, (*linter).promptTold, (*linter).promptCaching,
+	(*linter).sharedAccounts, (*linter).passthroughLocks,
 }
 
 // Lint judges a linked program at a time. Where now is zero, nothing is said of expiries.

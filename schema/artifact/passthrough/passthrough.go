@@ -248,3 +248,38 @@ func unhex(c byte) byte {
 	}
 	return c - 'A' + 10
 }
+
+// indirect are paths at which a model is asked by other means than gwc's own paths: of any model that the account has,
+// later, or as long as a connection lasts. They can be opened; it is the platform's decision.
+var indirect = []string{
+	"/batches", "/messages/batches", "/batch/jobs", "/batchpredictionjobs", // files of requests
+	"/threads/runs", "/threads/{thread}/runs", "/conversations", "/conversations/{id}", "/interactions", "/evals/{id}/runs", // conversations that the provider keeps
+	"/videos", "/models/{model}:batchgeneratecontent", "/models/{model}:predictlongrunning", "/fine_tuning/jobs",
+}
+
+// sockets are the same for WebSocket.
+var sockets = []string{"/realtime", "/responses"}
+
+// Asks returns a path that a pattern takes and at which models are asked by other means, or "": batches, runs of
+// assistants, realtime. methods are those that are opened, or [WebSocket].
+func Asks(methods []string, pattern string) string {
+	pattern = strings.ToLower(pattern)
+	paths := indirect
+	switch {
+	case slices.Contains(methods, WebSocket):
+		paths = sockets
+		if _, ok := match.Meet(pattern, "/ws/{rest+}"); ok { // Google's Live API
+			return "/ws/…"
+		}
+	case !slices.Contains(methods, "POST"):
+		return ""
+	}
+	for _, p := range paths {
+		for _, prefix := range prefixes {
+			if at, ok := match.Meet(pattern, prefix+p); ok {
+				return at
+			}
+		}
+	}
+	return ""
+}
