@@ -292,7 +292,7 @@ func coverText(c *rehearse.Coverage) string {
 	parts := make([]string, 0, 4)
 	for _, kind := range []string{"operation", "policy", "target", "prompt", "passthrough", "key"} {
 		if s := c.Total(func(i *rehearse.Item) bool { return i.Kind == kind }); s.All > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d/%d", map[string]string{"operation": "operations", "policy": "policies", "target": "targets", "prompt": "prompts", "key": "keys"}[kind], s.Covered, s.All))
+			parts = append(parts, fmt.Sprintf("%s %d/%d", map[string]string{"operation": "operations", "policy": "policies", "target": "targets", "prompt": "prompts", "passthrough": "opened paths", "key": "keys"}[kind], s.Covered, s.All))
 		}
 	}
 	fmt.Fprintf(&b, "covered: %g%% (%s)\n", total.Percent(), strings.Join(parts, ", "))

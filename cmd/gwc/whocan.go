@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +26,8 @@ func newWhoCan(s streams) *cobra.Command {
 		Long: `who-can compiles the repository and lists the apps that may make a call, with the lines of the sources that let
 them, their limits, and their keys with the day on which they end. It contacts nobody.
 
-CALL is model:NAME, API.OPERATION, or METHOD PATH as in 'GET /petstore/v1/pets', where PATH may have a host as in
-http://host/path and may be the template itself. "*" within a name stands for any text.`,
+CALL is model:NAME, API.OPERATION, passthrough.PROVIDER, or METHOD PATH as in 'GET /petstore/v1/pets', where PATH may have
+a host as in http://host/path and may be the template itself. "*" within a name stands for any text.`,
 		Args: arguments(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
@@ -49,7 +50,7 @@ http://host/path and may be the template itself. "*" within a name stands for an
 			if err != nil {
 				return err
 			}
-			w := whoCan{r: r, m: m, p: r.Program, now: now}
+			w := whoCan{r: r, m: m, p: r.Program, now: now, passes: passing(r, strings.Join(args, " "))}
 			if format == "json" {
 				list := []object{}
 				for _, x := range subjects {
@@ -167,6 +168,18 @@ type whoCan struct {
 	m   *reach.Map
 	p   *ir.Program
 	now time.Time
+	// passes tells whether a request to a provider's own paths, which was asked about, passes for an app; nil: no request
+	// was.
+	passes func(app int) bool
+}
+
+// apps are those that reach a subject, by the request that was asked about where that says more.
+func (w *whoCan) apps(x reach.Subject) []int {
+	apps := w.m.Apps(x)
+	if w.passes == nil || w.m.By(x) != reach.Passed {
+		return apps
+	}
+	return slices.DeleteFunc(slices.Clone(apps), func(app int) bool { return !w.passes(app) })
 }
 
 func line(s diag.Span) string {
@@ -229,8 +242,9 @@ func (w *whoCan) text(b *strings.Builder, x reach.Subject) {
 	} else {
 		row("operation "+w.p.Routes[x.Routes[0]].ID, "", w.m.At(x))
 		for _, i := range x.Routes {
-			route := &w.p.Routes[i]
-			row("  "+route.Method, route.Host+route.Path, diag.Span{})
+			if route := &w.p.Routes[i]; w.m.By(x) != reach.Passed { // each app has paths of its own
+				row("  "+route.Method, route.Host+route.Path, diag.Span{})
+			}
 		}
 	}
 	if w.m.By(x) == reach.Open {
@@ -238,12 +252,15 @@ func (w *whoCan) text(b *strings.Builder, x reach.Subject) {
 		row("everyone", what, at)
 		return
 	}
-	apps := w.m.Apps(x)
+	apps := w.apps(x)
 	tenants := map[int]bool{}
 	idle := 0
 	for _, app := range apps {
 		what, at := w.through(x, app)
 		row(w.m.App(app), what, at)
+		for _, o := range w.opened(x, app) {
+			row("", strings.Join(o.Opened(), ", ")+" "+strings.Join(o.Paths, " "), diag.Span{})
+		}
 		for _, l := range w.p.Apps[app].Limits {
 			row("", fmt.Sprintf("limit %d requests per %s", l.Requests, ir.Duration(l.Per)), diag.Span{})
 		}
@@ -280,7 +297,7 @@ func (w *whoCan) json(x reach.Subject) object {
 	}
 	o = append(o, member{"file", at.File}, member{"line", at.Start.Line}, member{"everyone", w.m.By(x) == reach.Open})
 	list := []object{}
-	for _, app := range w.m.Apps(x) {
+	for _, app := range w.apps(x) {
 		_, at := w.through(x, app)
 		limits := []object{}
 		for _, l := range w.p.Apps[app].Limits {
@@ -296,7 +313,15 @@ func (w *whoCan) json(x reach.Subject) object {
 			keys = append(keys, ko)
 		}
 		tenant, name, _ := strings.Cut(w.m.App(app), "/")
-		list = append(list, object{{"tenant", tenant}, {"app", name}, {"by", string(w.m.By(x))}, {"file", at.File}, {"line", at.Start.Line}, {"limits", limits}, {"keys", keys}})
+		o := object{{"tenant", tenant}, {"app", name}, {"by", string(w.m.By(x))}, {"file", at.File}, {"line", at.Start.Line}, {"limits", limits}, {"keys", keys}}
+		if w.m.By(x) == reach.Passed {
+			opened := []object{}
+			for _, e := range w.opened(x, app) {
+				opened = append(opened, object{{"methods", e.Opened()}, {"paths", e.Paths}})
+			}
+			o = append(o, member{"opened", opened})
+		}
+		list = append(list, o)
 	}
 	return append(o, member{"apps", list})
 }

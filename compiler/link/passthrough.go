@@ -77,6 +77,13 @@ func (l *linker) opened(a *ir.App, o *ir.Passthrough, path []string) {
 	for k, at := range o.Paths {
 		place := append(slices.Clone(path), "paths", strconv.Itoa(k))
 		span := diag.Label{Span: l.p.Places.Value(place...)}
+		if p.Kind == "vertex" && !within(p, at) {
+			l.report.Add(diag.Diagnostic{Code: codePassProject, Severity: diag.Error, Path: place, Primary: span,
+				Summary:   fmt.Sprintf("%q reaches beyond the project and location of provider %q", at, p.Name),
+				Secondary: []diag.Label{{Span: l.p.Places.Value("providers", p.Name, "project"), Text: "the project"}},
+				Help:      []string{fmt.Sprintf("begin the path with %q", "/v1/projects/"+p.Project+"/locations/"+p.Location+"/")}})
+			continue
+		}
 		if witness, why := passthrough.Refused(p.Kind, o.Opened(), at); why != "" {
 			d := diag.Diagnostic{Code: codePassClosed, Severity: diag.Error, Path: place, Primary: span,
 				Summary: fmt.Sprintf("%q at provider %q cannot be opened: it %s", at, p.Name, why)}
@@ -94,12 +101,6 @@ func (l *linker) opened(a *ir.App, o *ir.Passthrough, path []string) {
 			}
 			l.report.Add(d)
 			continue
-		}
-		if p.Kind == "vertex" && !within(p, at) {
-			l.report.Add(diag.Diagnostic{Code: codePassProject, Severity: diag.Error, Path: place, Primary: span,
-				Summary:   fmt.Sprintf("%q reaches beyond the project and location of provider %q", at, p.Name),
-				Secondary: []diag.Label{{Span: l.p.Places.Value("providers", p.Name, "project"), Text: "the project"}},
-				Help:      []string{fmt.Sprintf("begin the path with %q", "/v1/projects/"+p.Project+"/locations/"+p.Location+"/")}})
 		}
 	}
 }
