@@ -136,8 +136,11 @@ func asCompletion(stream bool) func(testing.TB, []dialect.Event) answer {
 			}
 			a.Model = c.Model
 			for _, ch := range c.Choices {
-				if ch.Text == nil || ch.Index != 0 {
+				if ch.Text == nil {
 					t.Fatalf("a choice without a text: %s", doc)
+				}
+				if ch.Index > 0 { // the readers of all dialects compare the first
+					continue
 				}
 				a.Text += *ch.Text
 				if ch.Finish != nil {

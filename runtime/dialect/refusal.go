@@ -3,6 +3,7 @@ package dialect
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 // Refusal is the error for the first thing in r that the table rejects, nil where it rejects nothing: what has no place
@@ -188,6 +189,23 @@ var fields = [...]struct {
 	{"metadata", func(r *Request) bool { return len(r.Metadata) > len("{}") }, func(r *Request) { r.Metadata = nil }},
 	{"user", func(r *Request) bool { return r.User != "" }, func(r *Request) { r.User = "" }},
 	{"verbosity", func(r *Request) bool { return r.Verbosity != "" }, func(r *Request) { r.Verbosity = "" }},
+}
+
+// PartPlace names a part of a message in the caller's body, for [Refuse]: "messages[2].content[0]", and for a part of what
+// a tool gave "messages[2].content[0].content[1]". p points into m.
+func PartPlace(m *Message, p *Part) string {
+	at := "messages[" + strconv.Itoa(m.At) + "].content"
+	for i := range m.Parts {
+		for j := range m.Parts[i].Content {
+			if &m.Parts[i].Content[j] == p && m.Parts[i].At >= 0 {
+				at += "[" + strconv.Itoa(m.Parts[i].At) + "].content"
+			}
+		}
+	}
+	if p.At >= 0 {
+		at += "[" + strconv.Itoa(p.At) + "]"
+	}
+	return at
 }
 
 // Refuse is the error for a request that a target cannot be sent, with status 400 and the place at fault in the caller's

@@ -67,3 +67,19 @@ func TestWhatATargetCannotExpressIsRefusedOrLeftOutAndNamed(t *testing.T) {
 		})
 	}
 }
+
+func TestPlacesOfParts(t *testing.T) {
+	m := dialect.Message{At: 2, Parts: []dialect.Part{{At: -1}, {At: 3}, {Kind: dialect.ToolResult, At: 1, Content: []dialect.Part{{At: 0}, {At: -1}}}, {Kind: dialect.ToolResult, At: -1, Content: []dialect.Part{{At: 4}}}}}
+	for want, p := range map[string]*dialect.Part{
+		"messages[2].content":               &m.Parts[0],
+		"messages[2].content[3]":            &m.Parts[1],
+		"messages[2].content[1]":            &m.Parts[2],
+		"messages[2].content[1].content[0]": &m.Parts[2].Content[0],
+		"messages[2].content[1].content":    &m.Parts[2].Content[1],
+		"messages[2].content[4]":            &m.Parts[3].Content[0],
+	} {
+		if got := dialect.PartPlace(&m, p); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -420,9 +420,23 @@ func googleName(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
-// conversation checks the turns. It is stricter than the API in one thing: neighbours of one role, which the API joins,
+// modelTurns joins neighbours of the model, as the API does: Google's own SDKs give a turn that came in a stream back in
+// its pieces.
+func modelTurns(list []googleContent) (joined []googleContent) {
+	for _, m := range list {
+		if n := len(joined); n > 0 && m.Role == "model" && joined[n-1].Role == "model" && len(m.Parts) > 0 {
+			joined[n-1].Parts = append(slices.Clip(joined[n-1].Parts), m.Parts...)
+			continue
+		}
+		joined = append(joined, m)
+	}
+	return joined
+}
+
+// conversation checks the turns. It is stricter than the API in one thing: neighbours of the user, which the API joins,
 // are refused, because a translation that leaves them is a translation that did not think of turns.
 func (q *googleRequest) conversation(c *chat) *refusal {
+	q.Contents = modelTurns(q.Contents)
 	var open []call // of the model's turn before
 	current := 0    // where the user spoke last
 	for i, m := range q.Contents {

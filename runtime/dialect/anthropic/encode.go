@@ -416,10 +416,7 @@ func (e *encoder) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
 	case dialect.Image:
 		return e.image(m, p)
 	case dialect.Audio:
-		at := place(m.At, ".content")
-		if p.At >= 0 {
-			at += "[" + strconv.Itoa(p.At) + "]"
-		}
+		at := dialect.PartPlace(m, p)
 		return dialect.Refuse(at, "unsupported_parameter", "'%s' is not supported by this model's provider: no audio input.", at)
 	case dialect.Document:
 		e.lit(`{"type":"document","source":{"type":"base64","media_type":`)
@@ -481,7 +478,7 @@ func (e *encoder) image(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		case "image/jpg": // common, and wrong
 			media = "image/jpeg"
 		default:
-			return dialect.Refuse(place(m.At, ".content["+strconv.Itoa(p.At)+"].image_url.url"), "invalid_image_format", "The image's media type '%s' is not supported by this model's provider. Supported are image/jpeg, image/png, image/gif and image/webp.", media)
+			return dialect.Refuse(dialect.PartPlace(m, p)+".image_url.url", "invalid_image_format", "The image's media type '%s' is not supported by this model's provider. Supported are image/jpeg, image/png, image/gif and image/webp.", media)
 		}
 		e.lit(`{"type":"image","source":{"type":"base64","media_type":`)
 		e.str(media)

@@ -462,21 +462,21 @@ func (w *sender) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		return nil
 	case dialect.Image:
 		if p.URL != "" {
-			return dialect.Refuse(partPlace(m, p), "unsupported_value", "Images that are given by a URL are not supported by this model's provider; give the image as data.")
+			return dialect.Refuse(dialect.PartPlace(m, p), "unsupported_value", "Images that are given by a URL are not supported by this model's provider; give the image as data.")
 		}
 		format, ok := imageFormats[p.MediaType]
 		if !ok {
-			return dialect.Refuse(partPlace(m, p), "invalid_image_format", "The image's media type '%s' is not supported by this model's provider. Supported are image/jpeg, image/png, image/gif and image/webp.", p.MediaType)
+			return dialect.Refuse(dialect.PartPlace(m, p), "invalid_image_format", "The image's media type '%s' is not supported by this model's provider. Supported are image/jpeg, image/png, image/gif and image/webp.", p.MediaType)
 		}
 		w.media("image", format, "", p.Data)
 		return nil
 	case dialect.Document:
 		if p.URL != "" {
-			return dialect.Refuse(partPlace(m, p), "unsupported_value", "Documents that are given by a URL are not supported by this model's provider; give the document as data.")
+			return dialect.Refuse(dialect.PartPlace(m, p), "unsupported_value", "Documents that are given by a URL are not supported by this model's provider; give the document as data.")
 		}
 		format, ok := documentFormats[p.MediaType]
 		if !ok {
-			return dialect.Refuse(partPlace(m, p), "unsupported_value", "The document's media type '%s' is not supported by this model's provider.", p.MediaType)
+			return dialect.Refuse(dialect.PartPlace(m, p), "unsupported_value", "The document's media type '%s' is not supported by this model's provider.", p.MediaType)
 		}
 		w.documents++
 		w.media("document", format, documentName(p.Name, w.documents), p.Data)
@@ -496,7 +496,7 @@ func (w *sender) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
 }
 
 func (w *sender) unsupported(m *dialect.Message, p *dialect.Part) *dialect.Error {
-	return dialect.Refuse(partPlace(m, p), "unsupported_value", "Content of this type is not supported by this model's provider.")
+	return dialect.Refuse(dialect.PartPlace(m, p), "unsupported_value", "Content of this type is not supported by this model's provider.")
 }
 
 func (w *sender) media(kind, format, name, data string) {
@@ -548,13 +548,6 @@ func documentName(name string, n int) string {
 
 func place(message int, suffix string) string {
 	return "messages[" + strconv.Itoa(message) + "]" + suffix
-}
-
-func partPlace(m *dialect.Message, p *dialect.Part) string {
-	if p.At < 0 {
-		return place(m.At, ".content")
-	}
-	return place(m.At, ".content["+strconv.Itoa(p.At)+"]")
 }
 
 // appendID writes the id of a tool call. The API takes up to 64 letters, digits, "_" and "-"; other ids (a conversation

@@ -254,10 +254,7 @@ func (w *sender) part(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		w.lit("}}")
 		return nil
 	}
-	at := "messages[" + strconv.Itoa(m.At) + "].content"
-	if p.At >= 0 {
-		at += "[" + strconv.Itoa(p.At) + "]"
-	}
+	at := dialect.PartPlace(m, p)
 	if p.Kind == dialect.Document {
 		return dialect.Refuse(at, "unsupported_value", "Documents are not supported by this model's provider; give their text.")
 	}

@@ -33,15 +33,6 @@ func (w *sender) lit(s string) { w.dst = append(w.dst, s...) }
 
 func (w *sender) str(s string) { w.dst = jsonscan.AppendString(w.dst, s) }
 
-// place names a part of a message in the caller's body.
-func place(m *dialect.Message, p *dialect.Part) string {
-	at := "messages[" + strconv.Itoa(m.At) + "].content"
-	if p.At >= 0 {
-		at += "[" + strconv.Itoa(p.At) + "]"
-	}
-	return at
-}
-
 func (w *sender) request(model string) *dialect.Error {
 	r := w.r
 	w.lit(`{"model":`)
@@ -217,16 +208,16 @@ func (w *sender) user(m *dialect.Message) *dialect.Error {
 			return nil
 		case dialect.Image:
 			if p.URL != "" {
-				return dialect.Refuse(place(m, p), "unsupported_value", "An image has to be given as data: this model's provider fetches no URL.")
+				return dialect.Refuse(dialect.PartPlace(m, p), "unsupported_value", "An image has to be given as data: this model's provider fetches no URL.")
 			}
 			w.lit(sep)
 			sep = ","
 			w.str(p.Data)
 			return nil
 		case dialect.Document:
-			return dialect.Refuse(place(m, p), "unsupported_value", "Documents are not supported by this model's provider.")
+			return dialect.Refuse(dialect.PartPlace(m, p), "unsupported_value", "Documents are not supported by this model's provider.")
 		}
-		return dialect.Refuse(place(m, p), "unsupported_value", "Content of this type is not supported by this model's provider.")
+		return dialect.Refuse(dialect.PartPlace(m, p), "unsupported_value", "Content of this type is not supported by this model's provider.")
 	}
 	for i := range m.Parts {
 		if err := image(&m.Parts[i]); err != nil {

@@ -212,21 +212,47 @@ type Encoder struct {
 	o       dialect.Opening
 	started bool
 	done    bool
-	reason  dialect.StopReason
+	stopped bool
 	usage   dialect.Usage
 	err     *dialect.Error
-	text    []byte // of a body
+	choices []choice // of a body, by their number
 }
+
+// choice is one of the texts of a body.
+type choice struct {
+	text   []byte
+	reason dialect.StopReason
+}
+
+// maxChoices bounds the number of a choice that is believed.
+const maxChoices = 128
 
 var _ dialect.Encoder = (*Encoder)(nil)
 
-// Reset makes e ready for another answer and keeps its buffer, unless it has grown large.
+// Reset makes e ready for another answer and keeps its buffers, unless they have grown large.
 func (e *Encoder) Reset(o dialect.Opening) {
-	text := e.text[:0]
-	if cap(text) > 64<<10 {
-		text = nil
+	kept := e.choices[:0]
+	for i := range kept[:cap(kept)] {
+		if cap(kept[:cap(kept)][i].text) > 64<<10 {
+			kept = nil
+			break
+		}
 	}
-	*e = Encoder{o: o, text: text}
+	*e = Encoder{o: o, choices: kept}
+}
+
+// choice is where what a body's n-th choice says is kept.
+func (e *Encoder) choice(n int) *choice {
+	for len(e.choices) <= n {
+		if len(e.choices) < cap(e.choices) {
+			e.choices = e.choices[:len(e.choices)+1]
+			c := &e.choices[len(e.choices)-1]
+			c.text, c.reason = c.text[:0], ""
+			continue
+		}
+		e.choices = append(e.choices, choice{})
+	}
+	return &e.choices[n]
 }
 
 // Err returns the error that ended the answer, nil if there was none so far.
@@ -237,7 +263,7 @@ func (e *Encoder) Done() bool { return e.done }
 
 // Event implements [dialect.Encoder].
 func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
-	if e.done || ev.Choice > 0 {
+	if e.done || ev.Choice < 0 || ev.Choice >= maxChoices {
 		return dst
 	}
 	if !e.started && ev.Kind != dialect.ErrorEvent {
@@ -255,29 +281,33 @@ func (e *Encoder) Event(dst []byte, ev *dialect.Event) []byte {
 			return dst
 		}
 		if !e.o.Stream {
-			e.text = append(e.text, ev.Text...)
+			c := e.choice(ev.Choice)
+			c.text = append(c.text, ev.Text...)
 			return dst
 		}
 		dst = e.chunk(dst)
 		dst = jsonscan.AppendString(append(dst, `[{"text":`...), ev.Text)
-		dst = append(dst, `,"index":0,"logprobs":null,"finish_reason":null}]`...)
+		dst = strconv.AppendInt(append(dst, `,"index":`...), int64(ev.Choice), 10)
+		dst = append(dst, `,"logprobs":null,"finish_reason":null}]`...)
 		return e.close(dst)
 	case dialect.UsageEvent:
 		e.usage = ev.Usage
 	case dialect.Stop:
-		e.reason = ev.StopReason
-		if e.o.Stream {
-			dst = append(e.chunk(dst), `[{"text":"","index":0,"logprobs":null,"finish_reason":"`...)
-			dst = append(dst, finish(e.reason)...)
-			return e.close(append(dst, `"}]`...))
+		e.stopped = e.stopped || ev.StopReason != ""
+		if !e.o.Stream {
+			e.choice(ev.Choice).reason = ev.StopReason
+			return dst
 		}
+		dst = strconv.AppendInt(append(e.chunk(dst), `[{"text":"","index":`...), int64(ev.Choice), 10)
+		dst = append(append(dst, `,"logprobs":null,"finish_reason":"`...), finish(ev.StopReason)...)
+		return e.close(append(dst, `"}]`...))
 	case dialect.ErrorEvent:
 		if e.err = ev.Err; e.err == nil {
 			e.err = &dialect.Error{}
 		}
 		return e.fail(dst)
 	case dialect.End:
-		if e.reason == "" {
+		if !e.stopped {
 			e.err = &dialect.Error{Type: "api_error", Message: "The provider's answer ended without a stop reason."}
 			return e.fail(dst)
 		}
@@ -327,9 +357,17 @@ func (e *Encoder) Body(dst []byte) []byte {
 	if e.err != nil {
 		return openai.AppendError(dst, e.err)
 	}
-	dst = jsonscan.AppendString(append(e.head(dst), `[{"text":`...), e.text)
-	dst = append(dst, `,"index":0,"logprobs":null,"finish_reason":"`...)
-	dst = append(append(dst, finish(e.reason)...), `"}]`...)
+	dst = append(e.head(dst), '[')
+	for i := range e.choices {
+		c := &e.choices[i]
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonscan.AppendString(append(dst, `{"text":`...), c.text)
+		dst = strconv.AppendInt(append(dst, `,"index":`...), int64(i), 10)
+		dst = append(append(append(dst, `,"logprobs":null,"finish_reason":"`...), finish(c.reason)...), `"}`...)
+	}
+	dst = append(dst, ']')
 	if e.usage.Known {
 		dst = openai.AppendUsage(append(dst, `,"usage":`...), &e.usage)
 	}

@@ -50,6 +50,8 @@ func TestAPromptIsATurnOfTheUser(t *testing.T) {
 func TestEventsBecomeTextCompletions(t *testing.T) {
 	evs := []dialect.Event{{Kind: dialect.Start, ID: "x"}, {Kind: dialect.ThinkingDelta, Text: "h"}, {Kind: dialect.TextDelta, Text: "a"}, {Kind: dialect.UsageEvent, Usage: dialect.Usage{Input: 3, Output: 2, Known: true}},
 		{Kind: dialect.Stop, StopReason: dialect.StopLength}, {Kind: dialect.End}}
+	choices := []dialect.Event{{Kind: dialect.Start, ID: "x"}, {Kind: dialect.TextDelta, Text: "a"}, {Kind: dialect.TextDelta, Choice: 1, Text: "b"}, {Kind: dialect.TextDelta, Text: "c"},
+		{Kind: dialect.Stop, Choice: 1, StopReason: dialect.StopLength}, {Kind: dialect.Stop, StopReason: dialect.StopEnd}, {Kind: dialect.End}}
 	const head = `{"id":"cmpl-1","object":"text_completion","created":7,"model":"m","choices":[`
 	const usage = `"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}}}`
 	for _, c := range []struct {
@@ -64,11 +66,20 @@ func TestEventsBecomeTextCompletions(t *testing.T) {
 			`{"text":"","index":0,"logprobs":null,"finish_reason":"length"}],"usage":null}` + "\n\ndata: " + head + `],` + usage + "\n\ndata: [DONE]\n\n"},
 		{"a stream that breaks off", dialect.Opening{Stream: true}, append(evs[:3:3], dialect.Event{Kind: dialect.ErrorEvent, Err: &dialect.Error{Status: 502, Type: "api_error", Message: "gone"}}, evs[5]),
 			"data: " + head + `{"text":"a","index":0,"logprobs":null,"finish_reason":null}]}` + "\n\n" + `data: {"error":{"message":"gone","type":"api_error","param":null,"code":null}}` + "\n\n"},
+		{"several choices in a body", dialect.Opening{}, choices, head + `{"text":"ac","index":0,"logprobs":null,"finish_reason":"stop"},{"text":"b","index":1,"logprobs":null,"finish_reason":"length"}]}`},
+		{"several choices in a stream", dialect.Opening{Stream: true}, choices, "data: " + head + `{"text":"a","index":0,"logprobs":null,"finish_reason":null}]}` + "\n\ndata: " + head + `{"text":"b","index":1,"logprobs":null,"finish_reason":null}]}` + "\n\ndata: " + head +
+			`{"text":"c","index":0,"logprobs":null,"finish_reason":null}]}` + "\n\ndata: " + head + `{"text":"","index":1,"logprobs":null,"finish_reason":"length"}]}` + "\n\ndata: " + head + `{"text":"","index":0,"logprobs":null,"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"},
+		{"a choice beyond all sense", dialect.Opening{}, []dialect.Event{{Kind: dialect.Start}, {Kind: dialect.TextDelta, Choice: 1 << 30, Text: "x"}, {Kind: dialect.TextDelta, Text: "a"}, {Kind: dialect.Stop, StopReason: dialect.StopEnd}, {Kind: dialect.End}},
+			head + `{"text":"a","index":0,"logprobs":null,"finish_reason":"stop"}]}`},
 		{"no stop reason", dialect.Opening{}, append(evs[:3:3], evs[5]), `{"error":{"message":"The provider's answer ended without a stop reason.","type":"api_error","param":null,"code":null}}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.o.ID, c.o.Created, c.o.Model = "cmpl-1", 7, "m"
 			var e Encoder
+			e.Reset(dialect.Opening{})
+			for i := range choices { // of another answer, of which nothing stays
+				e.Event(nil, &choices[i])
+			}
 			e.Reset(c.o)
 			var out []byte
 			for i := range c.evs {
