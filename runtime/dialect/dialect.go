@@ -243,28 +243,33 @@ type Usage struct {
 // Service returns the service tier that a raw JSON value names: "" for the usual one, whatever it is called; one of
 // [price.Services]; or [price.Other] for a word that is none of these, of which nobody can say what it costs.
 func Service(raw []byte) string {
-	switch string(raw) {
-	case `"default"`, `"standard"`, `"auto"`, `"on_demand"`, `""`:
+	if len(raw) < 2 || raw[0] != '"' {
 		return ""
-	case `"batch"`:
+	}
+	return ServiceNamed(raw[1 : len(raw)-1])
+}
+
+// ServiceNamed returns the service tier of a word, as [Service] does of a JSON value.
+func ServiceNamed(word []byte) string {
+	switch string(word) {
+	case "default", "standard", "auto", "on_demand", "":
+		return ""
+	case "batch":
 		return "batch"
-	case `"flex"`:
+	case "flex":
 		return "flex"
-	case `"priority"`:
+	case "priority":
 		return "priority"
-	case `"performance"`:
+	case "performance":
 		return "performance"
-	case `"scale"`:
+	case "scale":
 		return "scale"
-	case `"reserved"`:
+	case "reserved":
 		return "reserved"
-	case `"provisioned"`:
+	case "provisioned":
 		return "provisioned"
 	}
-	if len(raw) > 0 && raw[0] == '"' {
-		return price.Other
-	}
-	return ""
+	return price.Other
 }
 
 // Event is one step of an answer. The order is Start, then deltas, then Stop, then End; UsageEvent may stand anywhere

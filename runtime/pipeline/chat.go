@@ -101,6 +101,7 @@ type chatFlow struct {
 	cost                         price.Amount
 	charged, unpriced, unsettled bool
 	lacking                      price.Set // what has no price
+	tier                         string    // the service tier that the answer's head names
 
 	// Methods as values, bound once: each binding would be an allocation.
 	emit                                            func(*dialect.Event)
@@ -119,6 +120,8 @@ var (
 	headerErrorType = []byte("x-amzn-errortype")
 	// headerRetryMS is where OpenAI and Azure say it, in milliseconds.
 	headerRetryMS = []byte("retry-after-ms")
+	// headerTier is where the Gemini API says which service tier it served with: bodies do not tell.
+	headerTier = []byte("x-gemini-service-tier")
 )
 
 type answerMode uint8
@@ -533,7 +536,7 @@ func (f *chatFlow) send() {
 func (f *chatFlow) began() {
 	f.rec.NAttempt++
 	f.rec.Provider, f.rec.UpstreamModel = f.target.Provider.Name, f.target.Model
-	f.status, f.retryAfter, f.errorType, f.early, f.late = 0, "", "", nil, nil
+	f.status, f.retryAfter, f.errorType, f.tier, f.early, f.late = 0, "", "", "", nil, nil
 	f.rec.Tokens, f.rec.HasTokens, f.rec.StopReason = calllog.Tokens{}, false, ""
 	f.rec.Units, f.rec.HasStated, f.rec.Stated = price.Units{}, false, 0
 	f.usage, f.pieces, f.rec.ServiceTier = dialect.Usage{}, 0, ""
@@ -767,6 +770,13 @@ func (f *chatFlow) AnswerHead(h *http1.Head, length int64) {
 	if why := f.unfit(h); why != "" {
 		f.unusable(why)
 		return
+	}
+	if f.target.Provider.Kind == "gemini" {
+		for i := range h.Fields {
+			if field := &h.Fields[i]; bytes.EqualFold(field.Name, headerTier) {
+				f.tier = dialect.ServiceNamed(field.Value)
+			}
+		}
 	}
 	if f.serves.id == f.speaks.id && !f.retold() {
 		f.pass(h, length)

@@ -25,6 +25,9 @@ func (f *chatFlow) charge(a *calllog.Attempt, class string) {
 	if class == "" {
 		f.spoken(u)
 	}
+	if u.Service == "" {
+		u.Service = f.tier
+	}
 	counted := u.Known || u.Units.Any()
 	if u.Known {
 		f.target.Metrics.Tokens(u.Input, u.Output, u.CacheRead, u.CacheWrite, u.Reasoning)

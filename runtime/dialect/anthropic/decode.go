@@ -59,6 +59,20 @@ type usage struct {
 	searches                                                                   int64 // of the web; fetches are free
 	known                                                                      bool
 	service                                                                    string
+	fast, us                                                                   bool // how and where it ran, where that has a price of its own
+}
+
+// tier is the service tier that the usage is charged by. Nobody says what two of them cost together.
+func (u *usage) tier() string {
+	switch {
+	case u.service == "" && u.fast && !u.us:
+		return "fast"
+	case u.service == "" && u.us && !u.fast:
+		return "us"
+	case u.fast || u.us:
+		return price.Other
+	}
+	return u.service
 }
 
 // neutral is u in the inside convention.
@@ -67,7 +81,7 @@ func (u *usage) neutral() dialect.Usage {
 	return dialect.Usage{
 		Input: u.input + u.cacheRead + write, Output: u.output,
 		CacheRead: u.cacheRead, CacheWrite: write, CacheWrite1h: u.cacheWrite1h,
-		Units: price.Units{WebSearches: u.searches}, Reasoning: min(u.thinking, u.output), Known: u.known, Service: u.service,
+		Units: price.Units{WebSearches: u.searches}, Reasoning: min(u.thinking, u.output), Known: u.known, Service: u.tier(),
 	}
 }
 
@@ -589,6 +603,12 @@ func (u *usage) read(raw []byte) (any bool) {
 			continue
 		case "service_tier":
 			u.service = dialect.Service(c.Skip())
+			continue
+		case "speed":
+			u.fast = string(c.Skip()) == `"fast"`
+			continue
+		case "inference_geo":
+			u.us = string(c.Skip()) == `"us"`
 			continue
 		case "server_tool_use":
 			u.details(&c, "web_search_requests", &u.searches, "", nil)

@@ -161,10 +161,11 @@ type Rate struct {
 }
 
 // Services are the service tiers that may have prices of their own, sorted: what providers say that they served an
-// exchange with. "search-medium" and "search-high" are Perplexity's amounts of searching beyond the least.
+// exchange with. "fast" and "us" are Anthropic's fast mode and its work in the United States alone, "search-medium" and
+// "search-high" Perplexity's amounts of searching beyond the least.
 func Services() []string { return slices.Clone(services) }
 
-var services = []string{"batch", "flex", "performance", "priority", "provisioned", "reserved", "scale", "search-high", "search-medium"}
+var services = []string{"batch", "fast", "flex", "performance", "priority", "provisioned", "reserved", "scale", "search-high", "search-medium", "us"}
 
 // Other is the service tier of an exchange of which the provider's word is none of [Services]. It has no price.
 const Other = "other"
