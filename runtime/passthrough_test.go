@@ -29,6 +29,8 @@ type passing struct {
 	opened   []artifact.Passthrough
 	engine   string
 	serve    http.HandlerFunc
+	edit     func(*artifact.Artifact) // nil: nothing
+	drain    time.Duration
 }
 
 // sent is what the provider got.
@@ -82,11 +84,14 @@ func (p passing) start(t *testing.T) (g *running, got func() []sent) {
 		ps = append(ps, match.Pattern{Method: a.Routes[i].Method, Path: a.Routes[i].Path, Value: uint32(i)})
 	}
 	a.Table, _ = match.Build(ps)
+	if p.edit != nil {
+		p.edit(a)
+	}
 	b, err := artifact.Encode(a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g = runBytes(t, b, Options{})
+	g = runBytes(t, b, Options{Drain: p.drain})
 	return g, func() []sent {
 		mu.Lock()
 		defer mu.Unlock()

@@ -169,6 +169,7 @@ func Run(ctx context.Context, o Options) error {
 	g.log.Info("draining", "inflight", g.pipe.Inflight(), "deadline", o.Drain.String())
 	deadline := make(chan struct{})
 	timer := time.AfterFunc(o.Drain, func() { close(deadline) })
+	g.pipe.Drain()
 	var cut int
 	var wg sync.WaitGroup
 	var mu sync.Mutex

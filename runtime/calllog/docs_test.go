@@ -35,6 +35,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 	r.ServiceTier, r.Losses = "batch", "seed"
 	r.Unpriced = (*price.Price)(nil).Of(&price.Usage{Input: 1}).Missing
 	r.Prompt, r.PromptVersion = "p", 1
+	r.WSClose, r.WSClosedBy = 1000, "client"
 	var v map[string]any
 	if err := json.Unmarshal([]byte(encodeString(r)), &v); err != nil {
 		t.Fatal(err)

@@ -123,6 +123,10 @@ func (e *encoder) encode(r *Record) []byte {
 	}
 	b = text(b, `,"stop_reason":"`, r.StopReason)
 	b = list(b, `,"losses":[`, r.Losses)
+	if r.WSClose > 0 {
+		b = number(append(b, `,"ws_close":`...), int64(r.WSClose))
+		b = text(b, `,"ws_closed_by":"`, r.WSClosedBy)
+	}
 	b = text(b, `,"limit":"`, r.Limit)
 	b = text(b, `,"error":"`, r.Error)
 	b = append(b, '}', '\n')

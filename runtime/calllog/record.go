@@ -55,6 +55,8 @@ type Record struct {
 	Price         string       // the version of the price that the answer was charged by
 	StopReason    string
 	Losses        string // what of the request the target could not express and was left out: fields, with commas between
+	WSClose       int    // of a WebSocket tunnel: the code with which it was closed; 0: it was none
+	WSClosedBy    string // who closed it: "client", "provider", "gateway"
 	Limit         string // the limit that refused
 	Error         string // error class: "", "auth", "limit", "route", "request", "client_abort", "upstream_credential", "connect", "timeout", "upstream_status", "upstream_protocol", "overflow", "internal"
 }

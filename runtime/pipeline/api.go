@@ -69,6 +69,9 @@ func (f *apiFlow) run(q *engine.Request) engine.Exchange {
 		f.reqBuf = f.forward(f.reqBuf[:0], q)
 	}
 	f.req = upstream.Request{Method: f.rec.Method, Fields: f.reqBuf, Length: q.Length}
+	if f.socket != nil {
+		f.req.Upgrade = "websocket"
+	}
 	if q.Expect100 && q.Length != engine.NoBody {
 		f.c.Interim(http.StatusContinue, nil)
 	}
@@ -156,7 +159,11 @@ func (f *apiFlow) launch(pool *upstream.Pool, t *artifact.Timeouts, now time.Tim
 		}
 	}
 	f.rec.NAttempt++
-	f.call = pool.Start(f.mu, f, &f.req, to)
+	var r upstream.Receiver = f
+	if f.socket != nil {
+		r = f.socket
+	}
+	f.call = pool.Start(f.mu, r, &f.req, to)
 	if len(f.kept) > 0 {
 		f.call.Write(f.kept)
 	}

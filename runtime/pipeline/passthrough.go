@@ -10,6 +10,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/http1"
 	"github.com/gwc-dev/gwc/runtime/signer"
 	"github.com/gwc-dev/gwc/runtime/snapshot"
+	"github.com/gwc-dev/gwc/runtime/websocket"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/artifact/passthrough"
@@ -30,14 +31,15 @@ type provided struct {
 	provider *snapshot.Provider // nil for an operation of an API
 	own      int                // of reqBuf: the lines without the signer's
 	signed   signer.Call
-	secret   string // in use
-	masks    bool   // the answer is an error, in which the secret is masked
-	looked   []byte // of the error: what has been looked through
-	begun    int    // bytes at the end of looked that may be the beginning of the secret
-	home     []byte // the root of the callers' URLs for this provider: "https://gateway.example/passthrough/openai"
-	awaited  bool   // the signer was waited for
-	busy     bool   // it is; the flow must not be reused
-	left     bool   // the exchange is over while busy
+	secret   string      // in use
+	masks    bool        // the answer is an error, in which the secret is masked
+	looked   []byte      // of the error: what has been looked through
+	begun    int         // bytes at the end of looked that may be the beginning of the secret
+	home     []byte      // the root of the callers' URLs for this provider: "https://gateway.example/passthrough/openai"
+	awaited  bool        // the signer was waited for
+	busy     bool        // it is; the flow must not be reused
+	left     bool        // the exchange is over while busy
+	socket   *tunnelFlow // a WebSocket was asked for
 }
 
 // forget drops what would keep memory alive in a pooled flow.
@@ -57,7 +59,7 @@ func speaksAs(kind string) *spoken {
 // opened decides whether the app may call the path. It answers and reports false where it may not.
 func (f *apiFlow) opened(q *engine.Request) bool {
 	f.provider = f.r.Provider
-	socket := websocket(q)
+	socket := websocket.Asks(q.Head)
 	var table *match.Table
 	if o := f.key.App.Passthrough[f.r.Route.Provider]; o != nil {
 		table = &o.HTTP
@@ -69,8 +71,6 @@ func (f *apiFlow) opened(q *engine.Request) bool {
 	switch {
 	case status == 0 && passthrough.SignsBody(f.provider.Kind) && q.Length != engine.NoBody && q.Length != 0:
 		f.fail(http.StatusRequestEntityTooLarge, "request", "a request with a body cannot be passed through to this provider, which wants it signed")
-	case status == 0 && socket:
-		f.fail(http.StatusNotImplemented, "request", "WebSocket is not built yet")
 	case status == 0:
 		return true
 	case allow != "":
@@ -79,16 +79,6 @@ func (f *apiFlow) opened(q *engine.Request) bool {
 		f.fail(status, "route", why)
 	default:
 		f.fail(status, "request", why)
-	}
-	return false
-}
-
-// websocket reports whether a request asks for an upgrade to WebSocket (RFC 6455 §4.1).
-func websocket(q *engine.Request) bool {
-	for i := range q.Fields {
-		if f := &q.Fields[i]; f.ID == http1.Upgrade && bytes.EqualFold(f.Value, []byte("websocket")) {
-			return true
-		}
 	}
 	return false
 }
@@ -112,6 +102,9 @@ func (f *apiFlow) toProvider(b []byte, q *engine.Request) []byte {
 	}
 	b = append(b, f.provider.Fields...)
 	b = append(append(append(b, "x-request-id: "...), f.id[:f.idLen]...), '\r', '\n')
+	if f.socket != nil {
+		b = f.socket.handshake(b)
+	}
 	f.own = len(b)
 	return b
 }

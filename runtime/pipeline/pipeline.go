@@ -29,6 +29,7 @@ import (
 	"github.com/gwc-dev/gwc/runtime/meter"
 	"github.com/gwc-dev/gwc/runtime/snapshot"
 	"github.com/gwc-dev/gwc/runtime/telemetry"
+	"github.com/gwc-dev/gwc/runtime/websocket"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 )
@@ -62,6 +63,10 @@ type Pipeline struct {
 	held           atomic.Int64 // bytes of AI request bodies over keptBody
 	HoldAtMost     int64        // the bound of held; it is set before the first exchange
 	panicked       func(v any, stack []byte)
+
+	draining  atomic.Bool
+	tunnelsMu sync.Mutex
+	tunnels   map[*tunnelFlow]struct{} // that are open
 
 	idPrefix [10]byte
 	idNext   atomic.Uint64
@@ -198,6 +203,9 @@ func (p *Pipeline) Begin(c engine.Client, q *engine.Request) engine.Exchange {
 		if !f.admit(q) || !f.opened(q) {
 			f.recycle()
 			return nothing{}
+		}
+		if websocket.Asks(q.Head) {
+			return f.tunnel(q)
 		}
 		return f.run(q)
 	case r.Kind.Asks() || r.Kind == artifact.RoutePrompt:
@@ -344,11 +352,14 @@ func (x *exchange) admit(q *engine.Request) bool {
 	return true
 }
 
-// credentialOf returns the credential that a field carries, if it is one of the three places of a key.
+// credentialOf returns the credential that a field carries, if it is one of the places of a key: the three of requests,
+// and a subprotocol, since browsers can set no field of a WebSocket's handshake.
 func credentialOf(f *http1.Field) []byte {
 	switch f.ID {
 	case http1.XAPIKey, http1.XGoogAPIKey:
 		return f.Value
+	case http1.SecWebSocketProtocol:
+		return protocolCredential(f.Value)
 	case http1.Authorization:
 		const bearer = "bearer "
 		if len(f.Value) > len(bearer) {

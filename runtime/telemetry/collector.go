@@ -29,6 +29,8 @@ var (
 	connectionsDesc    = desc("connections", "Client connections that are open.", "listener")
 	connectionsTotal   = desc("connections_total", "Client connections that were accepted.", "listener")
 	inflightDesc       = desc("inflight_requests", "Exchanges that are under way.")
+	tunnelsDesc        = desc("tunnels", "WebSocket tunnels that are open.")
+	messagesDesc       = desc("tunnel_messages_total", "Messages that went through WebSocket tunnels, by who sent them.", "from")
 	refusedDesc        = desc("refused_total", "Requests and connections that were refused before routing, by reason.", "reason")
 	authFailuresDesc   = desc("auth_failures_total", "Exchanges that were refused for want of a valid key, by reason.", "reason")
 	limitedDesc        = desc("limited_total", "Exchanges that a limit refused.")
@@ -47,7 +49,7 @@ var descs = []*prometheus.Desc{
 	requestsDesc, durationDesc, firstByteDesc, bytesInDesc, bytesOutDesc,
 	targetAttemptsDesc, targetDurationDesc, tokensDesc, costDesc, unpricedDesc,
 	upAttemptsDesc, upDurationDesc, upHealthyDesc, upConnectionsDesc,
-	connectionsDesc, connectionsTotal, inflightDesc, refusedDesc, authFailuresDesc, limitedDesc, panicsDesc,
+	connectionsDesc, connectionsTotal, inflightDesc, tunnelsDesc, messagesDesc, refusedDesc, authFailuresDesc, limitedDesc, panicsDesc,
 	reloadsDesc, reloadFailuresDesc, infoDesc, loadedDesc,
 	logRecordsDesc, logDroppedDesc, logErrorsDesc, logQueuedDesc,
 }
@@ -127,6 +129,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		e.counter(connectionsTotal, p.v.opened.Load(), p.k)
 	}
 	e.gauge(inflightDesc, float64(m.inflight.Load()))
+	e.gauge(tunnelsDesc, float64(m.tunnels.Load()))
+	e.nonzero(messagesDesc, &m.messages[0], "client")
+	e.nonzero(messagesDesc, &m.messages[1], "provider")
 	e.reasons(refusedDesc, &m.refused)
 	e.reasons(authFailuresDesc, &m.authFailures)
 	e.counter(limitedDesc, m.limited.Load())

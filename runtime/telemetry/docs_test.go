@@ -33,6 +33,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	m.Target("p", "m").Unpriced()
 	m.Upstream("u", "e").Attempt("ok", 1)
 	m.Listener("main").Opened()
+	m.Messages(true, 1)
 	m.Refused("x")
 	m.ReloadFailed("x")
 	m.AuthFailed("missing")

@@ -58,6 +58,8 @@ type Metrics struct {
 
 	inflight     atomic.Int64
 	limited      atomic.Uint64
+	tunnels      atomic.Int64
+	messages     [2]atomic.Uint64 // through tunnels: of clients, of providers
 	panics       atomic.Uint64
 	refused      reasons
 	authFailures reasons
@@ -148,6 +150,18 @@ func (m *Metrics) End() { m.inflight.Add(-1) }
 
 // Limited counts an exchange that a limit refused.
 func (m *Metrics) Limited() { m.limited.Add(1) }
+
+// Tunnel counts a WebSocket tunnel in (1) or out (-1).
+func (m *Metrics) Tunnel(delta int64) { m.tunnels.Add(delta) }
+
+// Messages counts whole messages that went through a tunnel, of its client or of its provider.
+func (m *Metrics) Messages(client bool, n uint64) {
+	i := 1
+	if client {
+		i = 0
+	}
+	m.messages[i].Add(n)
+}
 
 // Panicked counts a panic that cost one exchange or connection. There should be none: it is a bug in gwc.
 func (m *Metrics) Panicked() { m.panics.Add(1) }

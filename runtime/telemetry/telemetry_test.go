@@ -36,6 +36,7 @@ gwc_limited_total 0
 gwc_panics_total 0
 gwc_reloads_total{result="error"} 0
 gwc_reloads_total{result="ok"} 0
+gwc_tunnels 0
 `
 
 func TestScrapeShowsWhatWasCounted(t *testing.T) {
