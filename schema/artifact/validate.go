@@ -46,8 +46,9 @@ func (a *Artifact) Validate() error {
 
 // validator keeps the first error.
 type validator struct {
-	a   *Artifact
-	err error
+	a      *Artifact
+	err    error
+	opened map[string]bool // by kind, methods and path of passthroughs: what was judged
 }
 
 func (v *validator) fail(format string, args ...any) {
@@ -380,9 +381,18 @@ func (v *validator) passthrough(app int, p *App) {
 				v.fail("app %d: an opened path is no template in normal form", app)
 				return
 			}
-			if _, why := passthrough.Refused(v.a.Providers[o.Provider].Kind, o.Opened(), path); why != "" {
+			kind := v.a.Providers[o.Provider].Kind
+			key := kind + strings.Join(o.Opened(), " ") + path // apps open the same paths
+			if v.opened[key] {
+				continue
+			}
+			if _, why := passthrough.Refused(kind, o.Opened(), path); why != "" {
 				v.fail("app %d: an opened path %s", app, why)
 			}
+			if v.opened == nil {
+				v.opened = map[string]bool{}
+			}
+			v.opened[key] = true
 		}
 		if v.err != nil {
 			return

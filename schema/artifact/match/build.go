@@ -469,17 +469,43 @@ func flatten(patterns []Pattern, trees map[string]*tree, methods []string) Table
 	return t
 }
 
-// Meet returns a path that two path templates both match, and whether there is one. It is exact but for segments with
-// several parameters, of which it may miss a common text that neither suggests. Templates that [Check] refuses meet
-// nothing.
+// Template is a path template that was parsed, to be held against many others. The zero Template meets nothing.
+type Template struct{ segs []segment }
+
+// Parse reads a path template; see [Check].
+func Parse(path string) (Template, error) {
+	segs, err := parseTemplate(path)
+	return Template{segs}, err
+}
+
+// Meet returns a path that both templates match, and whether there is one. It is exact but for segments with several
+// parameters, of which it may miss a common text that neither suggests.
+func (a Template) Meet(b Template) (path string, ok bool) {
+	if len(a.segs) == 0 || len(b.segs) == 0 {
+		return "", false
+	}
+	// Most pairs differ in a segment that both spell out; that is found without making a path.
+	for i := range min(len(a.segs), len(b.segs)) {
+		x, y := &a.segs[i], &b.segs[i]
+		if x.wild || y.wild {
+			return meet(a.segs, b.segs)
+		}
+		if x.static() && y.static() && x.lits[0] != y.lits[0] {
+			return "", false
+		}
+	}
+	return meet(a.segs, b.segs)
+}
+
+// Meet is [Template.Meet] of two templates as texts. Those that [Check] refuses meet nothing.
 func Meet(a, b string) (path string, ok bool) {
-	x, err := parseTemplate(a)
+	x, err := Parse(a)
 	if err != nil {
 		return "", false
 	}
-	y, err := parseTemplate(b)
+	y, err := Parse(b)
 	if err != nil {
 		return "", false
 	}
-	return meet(x, y)
+	return x.Meet(y)
 }
