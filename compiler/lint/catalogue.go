@@ -45,6 +45,8 @@ const (
 	absurd = 100
 	// absurdAlone is a price in USD per million tokens that no model has.
 	absurdAlone = 2000
+	// absurdPiece is a price in USD of one piece, such as a search or a second, that nobody takes.
+	absurdPiece = 2
 )
 
 // models judges models by what is known of their targets.
@@ -348,24 +350,35 @@ func (l *linter) givenForModel(m *ir.Model) {
 
 // unit: a price that is most likely per thousand tokens, or per token, or in cents.
 func (l *linter) unit(path []string, listed *price.Price, rate func(price.Kind) (uint64, bool)) bool {
-	for _, k := range []price.Kind{price.Input, price.Output} {
+	for _, k := range price.Kinds() {
 		own, ok := rate(k)
 		if !ok || own == 0 {
 			continue
 		}
 		d := diag.Diagnostic{Primary: diag.Label{Span: l.at(append(path[:len(path):len(path)], k.String()))},
 			Help: []string{"prices are in USD per million tokens: 0.00125 per thousand tokens is \"1.25\""}}
-		if listed == nil {
-			if own/1e9 < absurdAlone {
+		if k.Beside() {
+			d.Help = []string{fmt.Sprintf("it is in USD per %s: 10 for a thousand is \"0.01\"", k.Per())}
+			if k == price.Character || k == price.Citation {
+				d.Help = []string{fmt.Sprintf("it is in USD per %s", k.Per())}
+			}
+		}
+		theirs, known := listed.Rate("", 0, k)
+		switch {
+		case known && theirs != 0:
+			if times(own, theirs) < absurd && !below(own, theirs) {
 				continue
 			}
-			d.Summary = fmt.Sprintf("the price of %s is USD %s per million tokens, which no model costs", k, price.FormatRate(own, k))
-		} else {
-			theirs, ok := listed.Rate("", 0, k)
-			if !ok || theirs == 0 || times(own, theirs) < absurd && !below(own, theirs) {
+			d.Summary = fmt.Sprintf("the price of %s is USD %s per %s, the catalogue says %s", k, price.FormatRate(own, k), k.Per(), price.FormatRate(theirs, k))
+		case k.Piece():
+			if own/1e15 < absurdPiece {
 				continue
 			}
-			d.Summary = fmt.Sprintf("the price of %s is USD %s per million tokens, the catalogue says %s", k, price.FormatRate(own, k), price.FormatRate(theirs, k))
+			d.Summary = fmt.Sprintf("the price of %s is USD %s per %s, which nobody takes", k, price.FormatRate(own, k), k.Per())
+		case listed != nil || own/1e9 < absurdAlone:
+			continue
+		default:
+			d.Summary = fmt.Sprintf("the price of %s is USD %s per %s, which no model costs", k, price.FormatRate(own, k), k.Per())
 		}
 		l.warn(codeAbsurd, append(path[:len(path):len(path)], k.String()), d)
 		return true
