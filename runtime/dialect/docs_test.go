@@ -32,28 +32,58 @@ func TestTheDocumentShowsTheTables(t *testing.T) {
 	}
 	var b strings.Builder
 	b.WriteString(text + mark)
-	for _, pair := range []struct {
-		name   string
-		tables []dialect.Losses
+	for _, table := range []struct {
+		title string
+		rows  dialect.Losses
 	}{
-		{"openai-chat → anthropic", []dialect.Losses{anthropic.LossTable}},
-		{"anthropic-messages → openai", []dialect.Losses{openaichat.LossTable, dialect.Only()}},
-		{"openai-chat and anthropic-messages → gemini, vertex", []dialect.Losses{gemini.LossTable}},
-		{"openai-chat and anthropic-messages → bedrock", []dialect.Losses{bedrock.LossTable}},
-		{"openai-chat and anthropic-messages → cohere", []dialect.Losses{cohere.LossTable}},
-		{"openai-chat and anthropic-messages → ollama", []dialect.Losses{ollama.LossTable}},
-		{"openai-responses → other providers", []dialect.Losses{openairesponses.CallerTable}},
-		{"openai-chat and anthropic-messages → openai with api: \"responses\"", []dialect.Losses{openairesponses.LossTable}},
-		{"openai-completions → other providers", []dialect.Losses{openaicompletions.CallerTable}},
-		{"gemini → other providers", []dialect.Losses{gemini.CallerTable}},
+		{"To openai, azure-openai, openai-compatible and mistral", openaichat.LossTable},
+		{"To openai with api: \"responses\"", openairesponses.LossTable},
+		{"To anthropic, and Claude at vertex", anthropic.LossTable},
+		{"To gemini and vertex", gemini.LossTable},
+		{"To bedrock", bedrock.LossTable},
+		{"To cohere", cohere.LossTable},
+		{"To ollama", ollama.LossTable},
+		{"What one dialect of callers alone has, at a target that has no row of its own for it", dialect.Only()},
+		{"From openai-responses, before any target is known", openairesponses.CallerTable},
+		{"From openai-completions, before any target is known", openaicompletions.CallerTable},
+		{"From gemini, before any target is known", gemini.CallerTable},
 	} {
-		fmt.Fprintf(&b, "\n### %s\n\n| field | becomes | how, or why not |\n|---|---|---|\n", pair.name)
-		for _, table := range pair.tables {
-			for _, l := range table {
-				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", l.Field, l.Fate, l.Why)
-			}
+		fmt.Fprintf(&b, "\n### %s\n\n| field | becomes | how, or why not |\n|---|---|---|\n", table.title)
+		for _, l := range table.rows {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", l.Field, l.Fate, l.Why)
 		}
 	}
+	b.WriteString("\n### What callers call the fields\n\nThe tables above name fields of the neutral model. A caller says them in the words of his dialect; words in italics are what that dialect alone has.\n\n| field |")
+	rule := "|---|"
+	for _, from := range lossCallers {
+		b.WriteString(" " + from.name + " |")
+		rule += "---|"
+	}
+	b.WriteString("\n" + rule + "\n")
+	for _, names := range dialect.Neutral {
+		fmt.Fprintf(&b, "| `%s` |", names[0])
+		for _, from := range lossCallers {
+			var words []string
+			for _, w := range from.words {
+				if w.Is == names[0] {
+					words = append(words, "`"+w.Field+"`")
+				}
+			}
+			b.WriteString(" " + strings.Join(words, ", ") + " |")
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("| |")
+	for _, from := range lossCallers {
+		var own []string
+		for _, w := range from.words {
+			if w.Is == "" {
+				own = append(own, "*"+w.Field+"*")
+			}
+		}
+		b.WriteString(" " + strings.Join(own, ", ") + " |")
+	}
+	b.WriteString("\n")
 	if os.Getenv("GWC_UPDATE") != "" {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)

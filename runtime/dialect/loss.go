@@ -33,6 +33,7 @@ type Losses []Loss
 
 // only lists what one dialect of callers alone has. A target that has it, too, says so in its own table.
 var only = Losses{
+	{Field: "audio_url", Fate: Rejected, Why: "a sound has to be given as data"},
 	{Field: "citations", Fate: Rejected, Why: "no citations of documents"},
 	{Field: "container", Fate: Rejected, Why: "server-side tools are not translated"},
 	{Field: "context_management", Fate: Dropped, Why: "the whole conversation is sent"},
@@ -125,12 +126,30 @@ func (l Losses) Of(path string) Loss {
 	if dot := strings.LastIndexByte(path, '.'); dot >= 0 {
 		name = path[dot+1:]
 	}
-	for _, table := range [...]Losses{l, only} {
+	find := func(table Losses, name string) (Loss, bool) {
 		for _, row := range table {
 			if row.Field == name {
+				return row, true
+			}
+		}
+		return Loss{}, false
+	}
+	if row, ok := find(l, name); ok {
+		return row
+	}
+	for _, names := range Neutral {
+		if names[0] != name {
+			continue
+		}
+		for _, other := range names[1:] { // the table has it in the words of another dialect
+			if row, ok := find(l, other); ok {
+				row.Field = name
 				return row
 			}
 		}
+	}
+	if row, ok := find(only, name); ok {
+		return row
 	}
 	return Loss{Field: name, Fate: Dropped, Why: "not a field of the API"}
 }

@@ -23,7 +23,38 @@ func (l Losses) Refusal(r *Request) *Error {
 			}
 		}
 	}
+	for _, f := range [...]struct {
+		name string
+		kind PartKind
+	}{{"document_url", Document}, {"audio_url", Audio}} {
+		at := byAddress(r, f.kind)
+		if at == "" {
+			continue
+		}
+		if row := l.Of(f.name); row.Fate == Rejected {
+			return Refuse(at, "unsupported_parameter", "'%s' is not supported by this model's provider: %s.", at, row.Why)
+		}
+	}
 	return nil
+}
+
+// byAddress is the place of the first part of a kind that is given by its address, "" where none is.
+func byAddress(r *Request, kind PartKind) string {
+	for i := range r.Messages {
+		m := &r.Messages[i]
+		for j := range m.Parts {
+			p := &m.Parts[j]
+			if p.Kind == kind && p.URL != "" {
+				return PartPlace(m, p)
+			}
+			for k := range p.Content {
+				if c := &p.Content[k]; c.Kind == kind && c.URL != "" {
+					return PartPlace(m, c)
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func beyondText(modalities []string) bool {
@@ -106,6 +137,11 @@ func (l Losses) Relieved(r *Request, accept bool) (left *Request, lost []string)
 			f.clear(own())
 		}
 	}
+	for said, i := look(r), 0; said != 0; said, i = said>>1, i+1 {
+		if said&1 != 0 && l.Of(told[i]).Fate == Dropped {
+			name(told[i])
+		}
+	}
 	if accept && l.Of("input_audio").Fate == Rejected {
 		for m := range r.Messages {
 			if hasAudio(r.Messages[m].Parts) {
@@ -178,6 +214,15 @@ var fields = [...]struct {
 	{"logit_bias", func(r *Request) bool { return len(r.LogitBias) > len("{}") }, func(r *Request) { r.LogitBias = nil }},
 	{"modalities", func(r *Request) bool { return beyondText(r.Modalities) }, func(r *Request) { r.Modalities = nil }},
 	{"audio", func(r *Request) bool { return r.Voice != nil }, func(r *Request) { r.Voice = nil }},
+	{"stop", func(r *Request) bool { return len(r.Stop) > 0 }, func(r *Request) { r.Stop = nil }},
+	{"temperature", func(r *Request) bool { return r.Temperature != nil }, func(r *Request) { r.Temperature = nil }},
+	{"top_p", func(r *Request) bool { return r.TopP != nil }, func(r *Request) { r.TopP = nil }},
+	{"reasoning_effort", func(r *Request) bool { return r.Reasoning != "" && r.ThinkingBudget == nil }, func(r *Request) { r.Reasoning = "" }},
+	{"thinking", func(r *Request) bool { return r.ThinkingBudget != nil }, func(r *Request) { r.Reasoning, r.ThinkingBudget = "", nil }},
+	{"tools", func(r *Request) bool { return len(r.Tools) > 0 }, func(r *Request) { r.Tools, r.ToolChoice, r.Parallel = nil, ToolChoice{}, nil }},
+	{"tool_choice", func(r *Request) bool {
+		return len(r.Tools) > 0 && r.ToolChoice.Mode != "" && r.ToolChoice.Mode != "auto"
+	}, func(r *Request) { r.ToolChoice = ToolChoice{} }},
 	{"seed", func(r *Request) bool { return r.Seed != nil }, func(r *Request) { r.Seed = nil }},
 	{"frequency_penalty", func(r *Request) bool { return r.FrequencyPenalty != nil && *r.FrequencyPenalty != 0 }, func(r *Request) { r.FrequencyPenalty = nil }},
 	{"presence_penalty", func(r *Request) bool { return r.PresencePenalty != nil && *r.PresencePenalty != 0 }, func(r *Request) { r.PresencePenalty = nil }},
@@ -206,6 +251,68 @@ func PartPlace(m *Message, p *Part) string {
 		at += "[" + strconv.Itoa(p.At) + "]"
 	}
 	return at
+}
+
+// told are the fields of a conversation's messages and tools, beside its content, that a table may drop; [look] returns
+// them as bits, in this order.
+var told = [...]string{"name", "detail", "filename", "is_error", "thinking_blocks", "cache_control", "strict"}
+
+const (
+	saysName = 1 << iota
+	saysDetail
+	saysFilename
+	saysError
+	saysThinking
+	saysCache
+	saysStrict
+)
+
+// look finds out which of the fields in told a request holds.
+func look(r *Request) (said uint) {
+	said = lookAt(r.System)
+	for i := range r.Messages {
+		if m := &r.Messages[i]; m.Name != "" {
+			said |= saysName
+		}
+		said |= lookAt(r.Messages[i].Parts)
+	}
+	for i := range r.Tools {
+		t := &r.Tools[i]
+		if t.Cache != NoCache {
+			said |= saysCache
+		}
+		if t.Strict != nil && *t.Strict {
+			said |= saysStrict
+		}
+	}
+	return said
+}
+
+func lookAt(parts []Part) (said uint) {
+	for i := range parts {
+		p := &parts[i]
+		if p.Cache != NoCache {
+			said |= saysCache
+		}
+		switch p.Kind {
+		case Image:
+			if p.Detail != "" {
+				said |= saysDetail
+			}
+		case Document:
+			if p.Name != "" {
+				said |= saysFilename
+			}
+		case Thinking, RedactedThinking:
+			said |= saysThinking
+		case ToolResult:
+			if p.IsError {
+				said |= saysError
+			}
+			said |= lookAt(p.Content)
+		}
+	}
+	return said
 }
 
 // Refuse is the error for a request that a target cannot be sent, with status 400 and the place at fault in the caller's

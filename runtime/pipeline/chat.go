@@ -451,7 +451,11 @@ func (f *chatFlow) prepare() {
 	}
 	to := &dialect.Target{Model: f.target.Model, MaxTokens: f.model.MaxTokens, Vendor: f.target.Provider.Row}
 	var lost []string
-	f.up, lost, f.prepErr = f.serves.losses.Encode(f.serves.encode, f.up[:0], f.neutral, to, f.model.OnLoss != "")
+	losses := f.serves.losses
+	if f.target.Losses != nil && f.serves.id == openAIChat {
+		losses = f.target.Losses
+	}
+	f.up, lost, f.prepErr = losses.Encode(f.serves.encode, f.up[:0], f.neutral, to, f.model.OnLoss != "")
 	f.rec.Losses = strings.Join(lost, ",")
 	f.adapt()
 	f.dress()

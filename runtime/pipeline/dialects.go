@@ -60,10 +60,12 @@ type spoken struct {
 	id          dialectID
 	op          operation
 	routes      []artifact.RouteKind
-	form        bool   // requests may be forms with files
-	object      bool   // whole answers are JSON objects, though nothing is read of them but usage
-	problems    bool   // errors are problem details
-	answerID    string // what ids of answers begin with
+	form        bool           // requests may be forms with files
+	object      bool           // whole answers are JSON objects, though nothing is read of them but usage
+	problems    bool           // errors are problem details
+	words       dialect.Words  // what its callers can say of a conversation
+	reading     dialect.Losses // what is lost of that before any target is known
+	answerID    string         // what ids of answers begin with
 	decode      func(body []byte) (*dialect.Request, *dialect.Error)
 	encoder     func() dialect.Encoder
 	tap         func() dialect.Tap
@@ -88,25 +90,25 @@ type served struct {
 
 var spokenDialects = [dialects]spoken{
 	openAIChat: {
-		id: openAIChat, op: chat, routes: []artifact.RouteKind{artifact.RouteChat}, answerID: "chatcmpl-", decode: openaichat.DecodeRequest, asksUsage: true,
+		id: openAIChat, op: chat, routes: []artifact.RouteKind{artifact.RouteChat}, words: openaichat.Words, answerID: "chatcmpl-", decode: openaichat.DecodeRequest, asksUsage: true,
 		encoder:     func() dialect.Encoder { return new(openaichat.Encoder) },
 		tap:         func() dialect.Tap { return new(openaichat.Tap) },
 		appendError: openaichat.AppendError, status: openaichat.ClientStatus,
 	},
 	anthropicMessages: {
-		id: anthropicMessages, op: chat, routes: []artifact.RouteKind{artifact.RouteMessages}, answerID: "msg_", decode: anthropic.DecodeRequest,
+		id: anthropicMessages, op: chat, routes: []artifact.RouteKind{artifact.RouteMessages}, words: anthropic.Words, answerID: "msg_", decode: anthropic.DecodeRequest,
 		encoder:     func() dialect.Encoder { return new(anthropic.Encoder) },
 		tap:         func() dialect.Tap { return new(anthropic.Tap) },
 		appendError: anthropic.AppendError, status: anthropic.ClientStatus,
 	},
 	openAIResponses: {
-		id: openAIResponses, op: chat, routes: []artifact.RouteKind{artifact.RouteResponses}, answerID: "resp_", decode: openairesponses.DecodeRequest,
+		id: openAIResponses, op: chat, routes: []artifact.RouteKind{artifact.RouteResponses}, words: openairesponses.Words, reading: openairesponses.CallerTable, answerID: "resp_", decode: openairesponses.DecodeRequest,
 		encoder:     func() dialect.Encoder { return new(openairesponses.Encoder) },
 		tap:         func() dialect.Tap { return new(openairesponses.Tap) },
 		appendError: openai.AppendError, status: openai.ClientStatus,
 	},
 	openAICompletions: {
-		id: openAICompletions, op: chat, routes: []artifact.RouteKind{artifact.RouteCompletions}, answerID: "cmpl-", decode: openaicompletions.DecodeRequest, asksUsage: true,
+		id: openAICompletions, op: chat, routes: []artifact.RouteKind{artifact.RouteCompletions}, words: openaicompletions.Words, reading: openaicompletions.CallerTable, answerID: "cmpl-", decode: openaicompletions.DecodeRequest, asksUsage: true,
 		encoder:     func() dialect.Encoder { return new(openaicompletions.Encoder) },
 		tap:         func() dialect.Tap { return new(openaichat.Tap) }, // usage and finish reasons stand where chat completions have them
 		appendError: openai.AppendError, status: openai.ClientStatus,
@@ -129,7 +131,7 @@ var spokenDialects = [dialects]spoken{
 	geminiEmbed:           {id: geminiEmbed},
 	vertexEmbed:           {id: vertexEmbed},
 	geminiGenerate: {
-		id: geminiGenerate, op: chat, decode: gemini.DecodeRequest, streamKind: artifact.RouteGenerateStream,
+		id: geminiGenerate, op: chat, words: gemini.Words, reading: gemini.CallerTable, decode: gemini.DecodeRequest, streamKind: artifact.RouteGenerateStream,
 		routes:      []artifact.RouteKind{artifact.RouteGenerate, artifact.RouteGenerateStream, artifact.RouteGoogleModels, artifact.RouteGoogleModel},
 		encoder:     func() dialect.Encoder { return new(gemini.Encoder) },
 		tap:         func() dialect.Tap { return new(gemini.Tap) },
@@ -149,7 +151,7 @@ var servedDialects = [dialects]served{
 		fields:  (*chatFlow).version,
 	},
 	openAIResponses: {
-		id: openAIResponses, streams: "text/event-stream", encode: openairesponses.EncodeRequest, decodeError: openai.DecodeError,
+		id: openAIResponses, streams: "text/event-stream", losses: openairesponses.LossTable, encode: openairesponses.EncodeRequest, decodeError: openai.DecodeError,
 		decoder: func() dialect.Decoder { return new(openairesponses.Decoder) },
 	},
 	openAICompletions:     servedTask(openAICompletions),

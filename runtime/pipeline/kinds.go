@@ -5,6 +5,8 @@ import (
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/bedrock"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
+	"github.com/gwc-dev/gwc/runtime/snapshot"
 	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
@@ -192,16 +194,33 @@ func Reach(p *artifact.Provider, model string, route artifact.RouteKind, stream 
 	return string(k.target(nil, &callee{provider: p, dialect: to.id, model: model, stream: stream || route == s.streamKind})), to.id != s.id, true
 }
 
-// Losses is the table by which requests of a route's callers are translated to a provider: what becomes of each field. ok
-// is false where nothing is translated, because the provider speaks the callers' dialect or has nothing of the kind.
-func Losses(p *artifact.Provider, route artifact.RouteKind) (table dialect.Losses, ok bool) {
-	k, s := kinds[p.Kind], speaks(route)
+// Losses is the table of a pair: what becomes, at a provider's model, of each thing that a route's callers can say, in
+// their words. Where they are passed through to a vendor that differs from the dialect's own, the table holds what
+// differs. ok is false where nothing can be lost, or where the provider has nothing of the kind. model "" is any of them.
+func Losses(p *artifact.Provider, model string, route artifact.RouteKind) (table dialect.Losses, ok bool) {
+	switch route {
+	case artifact.RouteChat, artifact.RouteMessages, artifact.RouteResponses, artifact.RouteCompletions, artifact.RouteGenerate, artifact.RoutePrompt:
+	default: // no conversation, or another door to one of these
+		return nil, false
+	}
+	k, s := kindOf(p, model), speaks(route)
 	if k == nil {
 		return nil, false
 	}
 	to := k.serves(s)
-	if to == nil || to.id == s.id || len(to.losses) == 0 {
+	if to == nil {
 		return nil, false
 	}
-	return append(append(dialect.Losses{}, to.losses...), dialect.Only()...), true
+	row := snapshot.VendorOf(p)
+	switch {
+	case to.id == s.id && (row == nil || to.id != openAIChat):
+		return nil, false
+	case to.id == s.id:
+		table = openaichat.VendorLosses(row, model)
+	case row != nil && to.id == openAIChat:
+		table = dialect.Between(s.words, s.reading, openaichat.VendorTable(row, model))
+	default:
+		table = dialect.Between(s.words, s.reading, to.losses)
+	}
+	return table, len(table) > 0
 }

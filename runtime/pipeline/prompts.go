@@ -23,7 +23,7 @@ var headerAccept = []byte("accept")
 // promptSpoken is the dialect of those who call prompts. No provider speaks it.
 func promptSpoken() spoken {
 	return spoken{
-		id: promptREST, op: chat, routes: []artifact.RouteKind{artifact.RoutePrompt, artifact.RoutePromptDocument}, problems: true,
+		id: promptREST, op: chat, routes: []artifact.RouteKind{artifact.RoutePrompt, artifact.RoutePromptDocument}, problems: true, words: promptrest.Words,
 		encoder:     func() dialect.Encoder { return new(promptrest.Encoder) },
 		appendError: promptrest.AppendError, status: promptrest.Status,
 	}

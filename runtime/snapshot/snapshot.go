@@ -18,6 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/openaichat"
 	"github.com/gwc-dev/gwc/runtime/meter"
 	"github.com/gwc-dev/gwc/runtime/secret"
 	"github.com/gwc-dev/gwc/runtime/signer"
@@ -157,8 +159,9 @@ type Target struct {
 	Model    string
 	Metrics  *telemetry.Target
 	Timeouts artifact.Timeouts
-	Price    *price.Price // nil: nobody knows
-	Header   []byte       // "x-gwc-provider: …\r\nx-gwc-model: …\r\n"
+	Price    *price.Price   // nil: nobody knows
+	Losses   dialect.Losses // of translations, where the vendor is another one than the dialect's own; else nil
+	Header   []byte         // "x-gwc-provider: …\r\nx-gwc-model: …\r\n"
 }
 
 // Provider is an [artifact.Provider], bound.
@@ -253,18 +256,25 @@ func (s *Snapshot) provider(p *artifact.Provider, d Deps) (*Provider, error) {
 	for _, h := range p.Headers {
 		b.Fields = append(b.Fields, h.Name+": "+h.Value+"\r\n"...)
 	}
-	switch p.Kind {
-	case "mistral":
-		b.Row = vendor.Mistral()
-	case "openai-compatible":
-		if b.Row = vendor.Get(p.Vendor); b.Row == nil {
-			b.Row = vendor.Unknown()
-		}
-	}
+	b.Row = VendorOf(p)
 	if b.Signer, err = sign(p, d); err != nil {
 		return nil, fmt.Errorf("provider %q: %w", p.Name, err)
 	}
 	return b, nil
+}
+
+// VendorOf is how a provider differs from OpenAI, whose dialect it speaks in a way of its own; nil for any other.
+func VendorOf(p *artifact.Provider) *vendor.Row {
+	switch p.Kind {
+	case "mistral":
+		return vendor.Mistral()
+	case "openai-compatible":
+		if row := vendor.Get(p.Vendor); row != nil {
+			return row
+		}
+		return vendor.Unknown()
+	}
+	return nil
 }
 
 func (s *Snapshot) model(m *artifact.Model, a *artifact.Artifact, providers []*Provider, d Deps) {
@@ -292,8 +302,12 @@ func (s *Snapshot) model(m *artifact.Model, a *artifact.Artifact, providers []*P
 				*o.dst = o.v
 			}
 		}
+		var losses dialect.Losses
+		if p.Row != nil {
+			losses = openaichat.VendorTable(p.Row, t.Model)
+		}
 		b.Targets = append(b.Targets, Target{
-			Provider: p, Model: t.Model, Timeouts: to, Metrics: d.Metrics.Target(p.Name, t.Model), Price: a.TargetPrice(t),
+			Provider: p, Losses: losses, Model: t.Model, Timeouts: to, Metrics: d.Metrics.Target(p.Name, t.Model), Price: a.TargetPrice(t),
 			Header: []byte("x-gwc-provider: " + p.Name + "\r\nx-gwc-model: " + headerValue(t.Model) + "\r\n"),
 		})
 	}

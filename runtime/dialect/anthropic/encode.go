@@ -419,10 +419,15 @@ func (e *encoder) content(m *dialect.Message, p *dialect.Part) *dialect.Error {
 		at := dialect.PartPlace(m, p)
 		return dialect.Refuse(at, "unsupported_parameter", "'%s' is not supported by this model's provider: no audio input.", at)
 	case dialect.Document:
-		e.lit(`{"type":"document","source":{"type":"base64","media_type":`)
-		e.str(p.MediaType)
-		e.lit(`,"data":`)
-		e.str(p.Data)
+		if p.URL != "" {
+			e.lit(`{"type":"document","source":{"type":"url","url":`)
+			e.str(p.URL)
+		} else {
+			e.lit(`{"type":"document","source":{"type":"base64","media_type":`)
+			e.str(p.MediaType)
+			e.lit(`,"data":`)
+			e.str(p.Data)
+		}
 		e.lit("}")
 		if p.Name != "" {
 			e.lit(`,"title":`)

@@ -397,10 +397,6 @@ func (d *decoding) source(p *dialect.Part, raw []byte) bool {
 		if url == "" {
 			d.Missing("source.url")
 		}
-		if p.Kind == dialect.Document {
-			d.unsupported("document_url")
-			return false
-		}
 		p.URL = url
 		return true
 	case "text":

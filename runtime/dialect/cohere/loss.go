@@ -11,7 +11,7 @@ var LossTable = dialect.Losses{
 	{Field: "messages", Fate: dialect.Emulated, Why: "results of tools become messages of their own, before what else the turn holds; text beside calls becomes the tool plan"},
 	{Field: "system", Fate: dialect.Emulated, Why: "system and developer messages are joined in front; their place between turns is lost"},
 	{Field: "name", Fate: dialect.Dropped, Why: "messages have no author's name"},
-	{Field: "tools", Fate: dialect.Lossless, Why: "functions"},
+	{Field: "tools", Fate: dialect.Emulated, Why: "functions; where one is demanded, that one alone"},
 	{Field: "strict", Fate: dialect.Emulated, Why: "strict_tools, where every tool is strict; else dropped"},
 	{Field: "tool_choice", Fate: dialect.Emulated, Why: "REQUIRED, NONE; for a named tool that one alone is declared, and REQUIRED"},
 	{Field: "parallel_tool_calls", Fate: dialect.Rejected, Why: "calls of tools cannot be limited to one"},
@@ -29,7 +29,8 @@ var LossTable = dialect.Losses{
 	{Field: "reasoning_effort", Fate: dialect.Emulated, Why: "thinking with a budget of tokens; left out for models that do not reason"},
 	{Field: "response_format", Fate: dialect.Emulated, Why: "json_object with the schema; the provider refuses it beside tools"},
 	{Field: "thinking_blocks", Fate: dialect.Emulated, Why: "earlier thinking is given back as text; signatures and redacted blocks are left out"},
-	{Field: "image_url", Fate: dialect.Lossless, Why: "same, detail included"},
+	{Field: "image_url", Fate: dialect.Lossless, Why: "same"},
+	{Field: "detail", Fate: dialect.Lossless, Why: "same"},
 
 	{Field: "audio", Fate: dialect.Rejected, Why: "no audio output"},
 	{Field: "custom", Fate: dialect.Rejected, Why: "no custom (free text) tools"},
@@ -62,12 +63,13 @@ var LossTable = dialect.Losses{
 	{Field: "verbosity", Fate: dialect.Dropped, Why: "a hint to style"},
 
 	{Field: "disable_parallel_tool_use", Fate: dialect.Rejected, Why: "calls of tools cannot be limited to one"},
+	{Field: "filename", Fate: dialect.Rejected, Why: "no files"},
 	{Field: "document", Fate: dialect.Rejected, Why: "no files; a text becomes text"},
 	{Field: "effort", Fate: dialect.Emulated, Why: "thinking with a budget of tokens; left out for models that do not reason"},
 	{Field: "format", Fate: dialect.Emulated, Why: "json_object with the schema; the provider refuses it beside tools"},
 	{Field: "image", Fate: dialect.Lossless, Why: "image_url; in the result of a tool: in a user message behind the results"},
 	{Field: "is_error", Fate: dialect.Dropped, Why: "of a tool's result: the text tells"},
 	{Field: "stop_sequences", Fate: dialect.Emulated, Why: "at most five; which of them it was is not told"},
-	{Field: "thinking", Fate: dialect.Lossless, Why: "thinking with its budget; left out for models that do not reason"},
+	{Field: "thinking", Fate: dialect.Emulated, Why: "thinking with its budget; left out for models that do not reason"},
 	{Field: "user_id", Fate: dialect.Dropped, Why: "a label for the provider"},
 }

@@ -43,6 +43,7 @@ var LossTable = dialect.Losses{
 	{Field: "image", Fate: dialect.Lossless, Why: "inlineData, or fileData for the provider to fetch"},
 	{Field: "document", Fate: dialect.Lossless, Why: "inlineData, or fileData for the provider to fetch"},
 	{Field: "document_url", Fate: dialect.Lossless, Why: "fileData for the provider to fetch"},
+	{Field: "audio_url", Fate: dialect.Lossless, Why: "fileData for the provider to fetch"},
 	{Field: "input_audio", Fate: dialect.Lossless, Why: "inlineData"},
 	{Field: "thinking_blocks", Fate: dialect.Emulated, Why: "what Gemini signed goes back; what others signed is left out"},
 	{Field: "service_tier", Fate: dialect.Emulated, Why: "flex and priority; others are dropped"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -184,6 +185,12 @@ func (a *adapter) member(key, value []byte) {
 		if a.choice(value); a.changed && string(value) == `"required"` && row.Required != "" {
 			return
 		}
+	case "tools":
+		if value[0] == '[' && a.left("cache_control") && bytes.Contains(value, []byte(`"cache_control"`)) {
+			a.lit(`"tools":`)
+			a.unmarked(value, 2)
+			return
+		}
 	case "messages":
 		if a.walk && value[0] == '[' {
 			a.lit(`"messages":`)
@@ -237,6 +244,45 @@ func memberOf(raw []byte, name string) (value []byte) {
 	return value
 }
 
+// unmarked writes tools without the marks of caches, which stand in the tool or in its function; a mark that is deeper is
+// a schema's.
+func (a *adapter) unmarked(raw []byte, objects int) {
+	c := jsonscan.Over(raw)
+	switch c.Kind() {
+	case '[':
+		a.lit("[")
+		c.Enter()
+		for i := 0; c.More(); i++ {
+			if i > 0 {
+				a.lit(",")
+			}
+			a.unmarked(c.Skip(), objects)
+		}
+		a.lit("]")
+	case '{':
+		a.lit("{")
+		sep := ""
+		for c.Enter(); c.More(); {
+			key := c.Key()
+			value := c.Skip()
+			if string(key) == "cache_control" && a.out(key) {
+				continue
+			}
+			a.lit(sep)
+			sep = ","
+			if string(key) == "function" && value[0] == '{' && objects > 1 {
+				a.lit(`"function":`)
+				a.unmarked(value, objects-1)
+				continue
+			}
+			a.keep(key, value)
+		}
+		a.lit("}")
+	default:
+		a.dst = append(a.dst, raw...)
+	}
+}
+
 func (a *adapter) messages(raw []byte) {
 	c := jsonscan.Over(raw)
 	a.lit("[")
@@ -265,6 +311,11 @@ func (a *adapter) out(key []byte) bool {
 	return false
 }
 
+// left reports whether a member of messages is one that is left out.
+func (a *adapter) left(name string) bool { return slices.Contains(a.row.Members, name) }
+
+func isText(raw []byte) bool { return len(raw) > 2 && raw[0] == '"' }
+
 func (a *adapter) message(at int, raw []byte) {
 	c := jsonscan.Over(raw)
 	a.lit("{")
@@ -273,7 +324,15 @@ func (a *adapter) message(at int, raw []byte) {
 		key := c.Key()
 		value := c.Skip()
 		if a.out(key) {
+			if content := memberOf(raw, "content"); string(key) == "refusal" && isText(value) && (content == nil || content[0] == 'n') {
+				a.lit(sep) // what was refused is what was said
+				sep = ","
+				a.keep([]byte("content"), value)
+			}
 			continue
+		}
+		if string(key) == "content" && value[0] == 'n' && a.left("refusal") && isText(memberOf(raw, "refusal")) {
+			continue // the refusal stands there
 		}
 		a.lit(sep)
 		sep = ","

@@ -2,6 +2,7 @@ package openaichat
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,10 +28,15 @@ var LossTable = dialect.Losses{
 	{Field: "stop_sequences", Fate: dialect.Emulated, Why: "stop, at most four; which of them it was is not told"},
 	{Field: "stream", Fate: dialect.Lossless, Why: "same, usage included"},
 	{Field: "user", Fate: dialect.Lossless, Why: "same"},
+	{Field: "include_usage", Fate: dialect.Lossless, Why: "same"},
 	{Field: "user_id", Fate: dialect.Lossless, Why: "user"},
 	{Field: "thinking", Fate: dialect.Emulated, Why: "an effort instead of a budget; left out for models that do not reason"},
 	{Field: "effort", Fate: dialect.Emulated, Why: "reasoning_effort; max becomes xhigh; left out for models that do not reason"},
 	{Field: "format", Fate: dialect.Lossless, Why: "response_format"},
+	{Field: "name", Fate: dialect.Lossless, Why: "same"},
+	{Field: "detail", Fate: dialect.Lossless, Why: "same"},
+	{Field: "filename", Fate: dialect.Lossless, Why: "same"},
+	{Field: "input_audio", Fate: dialect.Lossless, Why: "same"},
 	{Field: "image", Fate: dialect.Lossless, Why: "image_url; in the result of a tool: in a user message behind the results"},
 	{Field: "document", Fate: dialect.Lossless, Why: "a PDF becomes a file; a text becomes text"},
 	{Field: "n", Fate: dialect.Lossless, Why: "same"},
@@ -61,9 +67,9 @@ func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *
 		return dst, err
 	}
 	if len(r.Stop) > maxStop {
-		return dst, invalid("", "too_many_stop_sequences", fmt.Sprintf("This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop)))
+		return dst, invalid("stop", "too_many_stop_sequences", fmt.Sprintf("This model's provider takes %d stop sequences at most, the request has %d.", maxStop, len(r.Stop)))
 	}
-	w := sender{r: r, dst: dst, google: strings.Contains(t.Model, "gemini")}
+	w := sender{r: r, dst: dst, texted: t.Vendor != nil && slices.Contains(t.Vendor.Members, "refusal"), google: strings.Contains(t.Model, "gemini")}
 	w.request(t)
 	return w.dst, nil
 }
@@ -72,6 +78,7 @@ func EncodeRequest(dst []byte, r *dialect.Request, t *dialect.Target) ([]byte, *
 type sender struct {
 	r      *dialect.Request
 	dst    []byte
+	texted bool // a refusal is text: the vendor has no other place for it
 	google bool // the model is one of Google's, which wants its signatures back
 }
 
@@ -394,7 +401,11 @@ func (w *sender) assistant(m *dialect.Message) {
 		case dialect.Text:
 			texts = append(texts, *p)
 		case dialect.Refusal:
-			refusal += p.Text
+			if w.texted {
+				texts = append(texts, *p)
+			} else {
+				refusal += p.Text
+			}
 		case dialect.ToolCall:
 			calls++
 		}

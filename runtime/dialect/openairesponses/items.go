@@ -341,8 +341,8 @@ func (d *decoder) image(p *dialect.Part, url string) {
 func (d *decoder) file(p *dialect.Part, data, url string) (ok bool) {
 	p.Kind, p.Detail = dialect.Document, ""
 	if url != "" && data == "" {
-		d.unsupported("document_url")
-		return false
+		p.URL = url
+		return true
 	}
 	p.MediaType, p.Data, ok = openai.DataURL(data)
 	if !ok && data != "" && strings.HasPrefix(data, "JVBERi0") { // "%PDF-": bare base64 is taken as well

@@ -67,9 +67,9 @@ func TestRequestsAreRead(t *testing.T) {
 			`{"model":"m","previous_response_id":"resp_1","conversation":"conv_1","background":true,"prompt":{"id":"p"},"store":true,"truncation":"auto","tools":[{"type":"web_search"},{"type":"custom","name":"c"}],
 			"input":[{"role":"user","content":[{"type":"input_text","text":"x"},{"type":"input_file","file_id":"f"},{"type":"input_file","file_url":"https://x"},{"type":"input_image","file_id":"f"}]},
 			{"type":"item_reference","id":"msg_1"},{"id":"msg_2"},{"type":"reasoning","id":"rs_1","summary":[]},{"type":"web_search_call","id":"ws_1"}],"tool_choice":{"type":"web_search"},"reasoning":{"context":"auto"},"unheard_of":1}`,
-			dialect.Request{Messages: []dialect.Message{{Parts: []dialect.Part{{Kind: dialect.Text, Text: "x"}}}},
+			dialect.Request{Messages: []dialect.Message{{Parts: []dialect.Part{{Kind: dialect.Text, Text: "x"}, {Kind: dialect.Document, URL: "https://x", At: 2}}}},
 				Unsupported: []string{"previous_response_id", "conversation", "background", "prompt", "store", "truncation", "tools[0].server_tools", "tools[1].custom", "reasoning.context", "unheard_of",
-					"input[0].content[1].file", "input[0].content[2].document_url", "input[0].content[3].file", "input[1].item_reference", "input[2].item_reference", "input[3].reasoning_item", "input[4].server_tools", "tool_choice.server_tools"}}},
+					"input[0].content[1].file", "input[0].content[3].file", "input[1].item_reference", "input[2].item_reference", "input[3].reasoning_item", "input[4].server_tools", "tool_choice.server_tools"}}},
 		{"a conversation that OpenAI keeps needs no input", `{"model":"m","previous_response_id":"resp_1"}`, dialect.Request{Unsupported: []string{"previous_response_id"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
