@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -83,6 +84,7 @@ type logged struct {
 	Method string `json:"method"`
 	Path   string `json:"path"`
 	Model  string `json:"model"`
+	Status int    `json:"status"`
 	// The target that answered.
 	Provider string `json:"provider"`
 	Upstream string `json:"upstream_model"`
@@ -285,6 +287,10 @@ func (l *logged) request(base *diff.View) (q diff.Request, why string) {
 		return q, "no route took it, and the record does not say its host"
 	case l.Route == "":
 		q = diff.Request{Method: l.Method, Path: l.Path}
+	case strings.HasPrefix(l.Route, "passthrough.") && len(l.Path) >= 256:
+		return q, "the record's path is cut"
+	case strings.HasPrefix(l.Route, "passthrough."): // the record has the path itself
+		q = diff.Request{Method: l.Method, Path: l.Path, Socket: l.Status == http.StatusSwitchingProtocols}
 	case l.Route == "ai.model" || l.Route == "ai.model_v1beta":
 		return q, "the record does not say which model's card was asked for"
 	case l.chat() && l.Model == "":
