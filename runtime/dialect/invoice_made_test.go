@@ -100,6 +100,8 @@ func handmade() []made {
 			dialect.Usage{Input: 1350, InputAudio: 1000, InputImage: 258, Output: 250, Reasoning: 200, Known: true}},
 		{"an image of Gemini, with text beside it", "google", "gemini-2.5-flash-image", google, candidate(`{"promptTokenCount":12,"candidatesTokenCount":1310,"totalTokenCount":1322,"candidatesTokensDetails":[{"modality":"TEXT","tokenCount":20},{"modality":"IMAGE","tokenCount":1290}]}`),
 			dialect.Usage{Input: 12, Output: 1310, OutputImage: 1290, Known: true}},
+		{"Gemini with two searches, which are free or not by the day's count", "google", "gemini-2.5-flash", google, `{"candidates":[{"content":{"role":"model","parts":[{"text":"a"}]},"finishReason":"STOP","groundingMetadata":{"webSearchQueries":["a","b"]}}],"usageMetadata":{"promptTokenCount":12,"candidatesTokenCount":10,"totalTokenCount":22}}`,
+			dialect.Usage{Input: 12, Output: 10, Units: price.Units{WebSearches: 2}, Known: true}},
 		{"capacity that was bought before", "google-vertex", "gemini-2.5-pro", google, candidate(`{"promptTokenCount":12,"candidatesTokenCount":10,"totalTokenCount":22,"trafficType":"PROVISIONED_THROUGHPUT"}`),
 			dialect.Usage{Input: 12, Output: 10, Service: "provisioned", Known: true}},
 		{"Gemini beyond 200,000 tokens, mostly cached", "google", "gemini-2.5-pro", google, candidate(`{"promptTokenCount":250000,"cachedContentTokenCount":240000,"candidatesTokenCount":100,"thoughtsTokenCount":28,"totalTokenCount":250128}`),

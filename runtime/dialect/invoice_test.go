@@ -508,6 +508,11 @@ func unitsOf(x *recorded.Exchange) (u price.Units) {
 	}
 	for _, doc := range docs {
 		var m struct {
+			Candidates []struct {
+				Grounding struct {
+					Queries []string `json:"webSearchQueries"`
+				} `json:"groundingMetadata"`
+			}
 			Usage    usage
 			Output   []item
 			Response struct{ Output []item }
@@ -516,6 +521,9 @@ func unitsOf(x *recorded.Exchange) (u price.Units) {
 			continue
 		}
 		u.WebSearches = max(u.WebSearches, m.Usage.Tools.Searches, m.Usage.Sources, m.Usage.Queries)
+		for _, c := range m.Candidates {
+			u.WebSearches = max(u.WebSearches, int64(len(c.Grounding.Queries)))
+		}
 		var n price.Units
 		for _, i := range append(m.Output, m.Response.Output...) {
 			switch {

@@ -262,6 +262,7 @@ func (d *Decoder) candidate(raw []byte, emit func(*dialect.Event)) {
 			message = c.Skip()
 		case "groundingMetadata":
 			grounding = c.Skip()
+			searches(grounding, &d.usage)
 		case "citationMetadata":
 			citations = c.Skip()
 		case "logprobsResult":

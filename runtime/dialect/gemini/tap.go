@@ -161,6 +161,8 @@ func (t *Tap) candidate(raw []byte) {
 	c := jsonscan.Over(raw)
 	for c.Enter(); c.More(); {
 		switch string(c.Key()) {
+		case "groundingMetadata":
+			searches(c.Skip(), &t.Usage)
 		case "content":
 			t.called = bytes.Contains(c.Skip(), functionCall) || t.called
 		case "finishReason":

@@ -65,8 +65,30 @@ func readUsage(raw []byte, u *dialect.Usage) bool {
 	if n.Service == "" {
 		n.Service = u.Service
 	}
+	n.Units = u.Units
 	*u = n
 	return true
+}
+
+// searches counts the searches of the web that a candidate's groundingMetadata names. Chunks repeat them: the most that one
+// names counts.
+func searches(raw []byte, u *dialect.Usage) {
+	if !isObject(raw) {
+		return
+	}
+	c := jsonscan.Over(raw)
+	for c.Enter(); c.More(); {
+		if name := c.Key(); string(name) != "webSearchQueries" || c.Kind() != '[' {
+			c.Skip()
+			continue
+		}
+		n := int64(0)
+		for c.Enter(); c.More(); {
+			c.Skip()
+			n++
+		}
+		u.Units.WebSearches = max(u.Units.WebSearches, n)
+	}
 }
 
 // modalities adds the tokens of a list of ModalityTokenCount by modality.
