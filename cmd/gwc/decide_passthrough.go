@@ -29,5 +29,9 @@ func (d *decision) pass() {
 		return
 	}
 	d.endpoints = append(d.endpoints, endpoint{"provider " + p.Name, d.q.method + " " + p.BaseURL + rest + pipeline.PassedQuery(p, d.q.query), "passed through"})
+	if socket {
+		d.notes = append(d.notes, "a WebSocket: the gateway makes a handshake of its own with the provider's credentials, and passes frames both ways if that is answered with 101; usage is read aside")
+		return
+	}
 	d.notes = append(d.notes, "the caller's credentials are taken out, the provider's are put in; it is metered by requests alone")
 }
