@@ -937,10 +937,15 @@ func (c *cell) judgeRecord(r map[string]any, list []badness) error {
 		return errors.New("no record")
 	}
 	attempts, _ := r["attempts"].([]any)
-	if len(attempts) != 1 {
-		return fmt.Errorf("%d attempts", len(attempts))
+	if len(attempts) == 0 {
+		return errors.New("no attempt")
 	}
-	a := attempts[0].(map[string]any)
+	for _, a := range attempts[:len(attempts)-1] { // on a connection that had just been closed, before anything was sent
+		if a := a.(map[string]any); a["error"] != "protocol" || a["status"] != nil {
+			return fmt.Errorf("%d attempts", len(attempts))
+		}
+	}
+	a := attempts[len(attempts)-1].(map[string]any)
 	if r["model"] != c.host.name || r["provider"] != c.host.name || r["upstream_model"] != c.host.model || a["provider"] != c.host.name || a["model"] != c.host.model || a["target"] == nil {
 		return errors.New("model or provider is wrong")
 	}

@@ -65,6 +65,9 @@ func (*Conn) Write([]byte) error { return errLinux }
 // Queued returns 0.
 func (*Conn) Queued() int { return 0 }
 
+// Untaken returns 0.
+func (*Conn) Untaken() int { return 0 }
+
 // Pause does nothing.
 func (*Conn) Pause() {}
 

@@ -74,6 +74,15 @@ func sysHungUp(fd int) bool {
 	}
 }
 
+// sysUntaken is how many bytes of a socket's output its peer has not acknowledged (SIOCOUTQ, tcp(7)); 0 where nobody says.
+func sysUntaken(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // sysReset makes TCP send an RST now: connect(2) to AF_UNSPEC dissolves the association. The peer of an aborted
 // connection so sees an error at once, and not an end that looks complete, even while the descriptor has to stay open.
 func sysReset(fd int) {

@@ -39,6 +39,17 @@ func (c *Conn) Queued() int {
 	return c.q.n
 }
 
+// Untaken is the number of bytes that the peer's machine has not taken: those in the output queue and those that the kernel
+// holds because the peer's window is closed, or because they are on their way. It costs a system call.
+func (c *Conn) Untaken() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.finishing {
+		return 0
+	}
+	return c.q.n + sysUntaken(c.fd)
+}
+
 // send writes b or queues it. c.mu is held.
 func (c *Conn) send(b []byte) error {
 	if len(b) == 0 {

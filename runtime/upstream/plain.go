@@ -58,6 +58,7 @@ type plainConn struct {
 	wrote   bool // a byte of it was given to the socket
 	chunked bool
 	started bool // an answer byte has come
+	untaken int  // bytes of the request that the server had not taken when the time for an answer was over; -1: it was not yet
 	upgrade bool // another protocol was asked for
 	tunnel  bool // and is spoken now: nothing is parsed any more
 }
@@ -215,7 +216,7 @@ func (u *plainConn) bind(c *Call, q *Request, t Timeouts) bool {
 	c.t = u
 	u.t = t
 	u.method = q.Method
-	u.inBody, u.sent, u.started, u.wrote = false, false, false, false
+	u.inBody, u.sent, u.started, u.wrote, u.untaken = false, false, false, false, -1
 	u.chunked = q.Length == Chunked
 	u.upgrade = q.Upgrade != ""
 	out := u.buffer()
@@ -522,6 +523,15 @@ func (u *plainConn) Timeout() {
 	if d := u.t.Deadline; !u.sent && (d.IsZero() || u.p.reg.clock.Now().Before(d)) {
 		u.arm(0) // the client is still sending: its own timeout counts
 		return
+	}
+	if d := u.t.Deadline; !u.started && (d.IsZero() || u.p.reg.clock.Now().Before(d)) {
+		// While a server still takes the request, at whatever pace, it cannot answer: most of a large body may wait in
+		// the sockets. It gets the time again as long as it has taken some of it since.
+		if n := u.nc.Untaken(); u.untaken < 0 && n > 0 || n < u.untaken {
+			u.untaken = n
+			u.arm(u.t.FirstByte)
+			return
+		}
 	}
 	u.broken(c, &Failure{Class: Timeout, Err: errSlow})
 }

@@ -3,6 +3,7 @@ package upstream
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,7 +80,13 @@ func (a *answer) wait(t *testing.T) {
 // server is a raw TCP server: script gets each connection, numbered from 0.
 func server(t *testing.T, script func(n int, c net.Conn, br *bufio.Reader)) *url.URL {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return serverOf(t, new(net.ListenConfig), script)
+}
+
+// serverOf is server on a socket of a kind.
+func serverOf(t *testing.T, of *net.ListenConfig, script func(n int, c net.Conn, br *bufio.Reader)) *url.URL {
+	t.Helper()
+	ln, err := of.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -527,3 +535,46 @@ type breaking struct{ *answer }
 
 func (b *breaking) AnswerHead(*http1.Head, int64) { panic("a bug") }
 func (b *breaking) AnswerFail(*Failure)           { panic("another") }
+
+// A server that takes a large body slowly has not been slow to answer; one that takes nothing has.
+func TestAServerThatStillTakesTheRequestIsNotSlowToAnswer(t *testing.T) {
+	const size = 3 << 20 // more than the server's socket holds
+	small := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		return errors.Join(c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 64<<10) }), err)
+	}}
+	for _, tt := range []struct {
+		name    string
+		reads   int // bytes at a time, with a pause behind each
+		answers bool
+	}{{"it reads and answers", 256 << 10, true}, {"it reads and is silent", 256 << 10, false}, {"it reads nothing", 0, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			quit := make(chan struct{})
+			u := serverOf(t, &small, func(_ int, c net.Conn, br *bufio.Reader) {
+				if tt.reads == 0 {
+					<-quit
+					return
+				}
+				req, err := http.ReadRequest(br)
+				if err != nil {
+					return
+				}
+				for err == nil { // 1.8 s in all, where an answer may take 0.5
+					time.Sleep(150 * time.Millisecond)
+					_, err = io.CopyN(io.Discard, req.Body, int64(tt.reads))
+				}
+				if tt.answers {
+					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+				}
+				<-quit
+			})
+			defer close(quit)
+			a := newAnswer()
+			a.start(registry(t).Get(u), &Request{Method: "POST", Length: size}, Timeouts{Connect: 5 * time.Second, FirstByte: 500 * time.Millisecond}, strings.Repeat("x", size))
+			a.wait(t)
+			if tt.answers && (a.fail != nil || a.body.String() != "ok") || !tt.answers && (a.fail == nil || a.fail.Class != Timeout) {
+				t.Errorf("%q, %v", a.body.String(), a.fail)
+			}
+		})
+	}
+}
