@@ -53,6 +53,12 @@ func TestTheDocumentShowsTheTables(t *testing.T) {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", l.Field, l.Fate, l.Why)
 		}
 	}
+	for _, in := range answered {
+		fmt.Fprintf(&b, "\n### Answers in %s\n\n| of an answer | becomes | how, or why not |\n|---|---|---|\n", in.name)
+		for _, l := range in.table {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", l.Field, l.Fate, l.Why)
+		}
+	}
 	b.WriteString("\n### What callers call the fields\n\nThe tables above name fields of the neutral model. A caller says them in the words of his dialect; words in italics are what that dialect alone has.\n\n| field |")
 	rule := "|---|"
 	for _, from := range lossCallers {
