@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gwc-dev/gwc/runtime/signer"
 	"github.com/gwc-dev/gwc/schema/artifact"
 	"github.com/gwc-dev/gwc/schema/artifact/match"
 	"github.com/gwc-dev/gwc/schema/artifact/passthrough"
@@ -66,7 +67,7 @@ func (p passing) start(t *testing.T) (g *running, got func() []sent) {
 	if err := os.WriteFile(secret, []byte("sk-"+"provider-secret"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := repo{calls: "calls", requests: 1000, engine: p.engine}.artifact(t)
+	a := repo{calls: "calls", requests: 3, engine: p.engine}.artifact(t)
 	v := p.provider
 	v.Name, v.BaseURL = "vendor", up.URL+v.BaseURL
 	v.Timeouts = a.Upstreams[0].Timeouts
@@ -468,5 +469,86 @@ func TestAPassthroughWaitsForItsCredential(t *testing.T) {
 			g, got := p.start(t)
 			x.do(t, g, got)
 		})
+	}
+}
+
+// A call without a body is signed for AWS, with its query and with what is encoded in its path; one with a body is refused.
+func TestAPassthroughToBedrockIsSigned(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"id": "AKIDEXAMPLE", "secret": "example-" + "secret"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := passing{opened: opens("DELETE GET", "/async-invoke", "/async-invoke/{arn}"), provider: artifact.Provider{Kind: "bedrock", Region: "eu-central-1",
+		AWSKeys: []artifact.AWSKey{{AccessKeyID: "file:" + filepath.Join(dir, "id"), SecretAccessKey: "file:" + filepath.Join(dir, "secret")}}}}
+	p.serve = func(w http.ResponseWriter, r *http.Request) {
+		call := signer.Call{Method: r.Method, Host: r.Host, Target: []byte(r.RequestURI), Now: time.Now()}
+		if wrong := signer.VerifySigV4(&call, r.Header.Get, "eu-central-1", "bedrock", "AKIDEXAMPLE", "example-"+"secret"); wrong != "" {
+			http.Error(w, wrong, http.StatusForbidden)
+		}
+	}
+	g, got := p.start(t)
+	for _, path := range []string{"/async-invoke?maxResults=2&sortBy=x", "/async-invoke/arn:aws:bedrock:eu-central-1:1:async-invoke%2Fa"} {
+		if resp, body := g.do(t, "GET", "/passthrough/vendor"+path, "", "X-Amz-Date", "20200101T000000Z", "X-Amz-Security-Token", "caller"); resp.StatusCode != 200 {
+			t.Errorf("%s: %s %s", path, resp.Status, body)
+		}
+	}
+	if l := got(); len(l) != 2 || l[1].URI != "/async-invoke/arn:aws:bedrock:eu-central-1:1:async-invoke%2Fa" || l[0].Header.Get("X-Amz-Security-Token") != "" {
+		t.Errorf("the provider got %v", l)
+	}
+	if resp, body := g.do(t, "DELETE", "/passthrough/vendor/async-invoke", "body"); resp.StatusCode != 413 || !strings.Contains(body, "signed") {
+		t.Errorf("a body gave %s %s", resp.Status, body)
+	}
+	if resp, _ := g.do(t, "POST", "/passthrough/vendor/async-invoke", "{}"); resp.StatusCode != 405 {
+		t.Errorf("POST gave %s", resp.Status)
+	}
+}
+
+// What is refused is said in the form of the provider's own errors, and limits hold as everywhere.
+func TestRefusalsOfAPassthroughAreInTheProvidersForm(t *testing.T) {
+	for kind, want := range map[string]string{
+		"openai":    `{"error":{"message":"`,
+		"anthropic": `{"type":"error","error":{"type":"not_found_error"`,
+		"gemini":    `{"error":{"code":404,`,
+	} {
+		g, _ := passing{provider: artifact.Provider{Kind: kind}, opened: opens("GET", "/v1/files")}.start(t)
+		resp, body := g.do(t, "GET", "/passthrough/vendor/v1/models", "")
+		if resp.StatusCode != 404 || !strings.HasPrefix(strings.ReplaceAll(strings.ReplaceAll(body, " ", ""), "\n", ""), strings.ReplaceAll(want, " ", "")) {
+			t.Errorf("%s: %s %s", kind, resp.Status, body)
+		}
+	}
+	p := passing{provider: artifact.Provider{Kind: "openai"}, opened: opens("GET", "/files")}
+	g, got := p.start(t)
+	var last *http.Response
+	for range 4 {
+		last, _ = g.do(t, "GET", "/passthrough/vendor/files", "", "Authorization", "Bearer "+testKey+"-few")
+	}
+	if last.StatusCode != 429 || last.Header.Get("Retry-After") == "" || len(got()) != 0 {
+		t.Errorf("beyond the limit: %s %v", last.Status, last.Header)
+	}
+}
+
+// A pooled connection that the provider has closed is no failure of a call that may be made twice; one that may not fails.
+func TestAPassthroughOverAClosedConnection(t *testing.T) {
+	var calls atomic.Int32
+	p := passing{provider: artifact.Provider{Kind: "openai"}, opened: opens("GET POST", "/files"), serve: func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1)%2 == 0 { // the second call on a connection meets its end
+			w.Header().Set("x-unseen", "1")
+			c, _, _ := w.(http.Hijacker).Hijack()
+			c.Close()
+		}
+	}}
+	g, _ := p.start(t)
+	for range 2 {
+		if resp, body := g.do(t, "GET", "/passthrough/vendor/files", ""); resp.StatusCode != 200 {
+			t.Errorf("GET: %s %s", resp.Status, body)
+		}
+	}
+	if n := calls.Load(); n != 3 {
+		t.Errorf("%d calls", n)
+	}
+	if resp, _ := g.do(t, "POST", "/passthrough/vendor/files", "{}"); resp.StatusCode != 502 || calls.Load() != 4 {
+		t.Errorf("POST: %s after %d calls", resp.Status, calls.Load())
 	}
 }
