@@ -18,6 +18,9 @@ import (
 // this process, so that what the two ends cost alone is measured first and taken off. GWC_MEASURE asks for the figures
 // of docs/runtime.md.
 func TestIdleTunnelsCostLittle(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector's own memory would be measured")
+	}
 	n := 200
 	if os.Getenv("GWC_MEASURE") != "" {
 		n = 1000

@@ -275,7 +275,7 @@ func TestFramesOfEveryKindPassThroughATunnel(t *testing.T) {
 	}, func(t *testing.T, g *running) {
 		c, _, _ := g.connect(t, rt)
 		for _, f := range []frame{
-			{true, websocket.Text, ""}, {true, websocket.Binary, "\x00\xff"}, {true, websocket.Ping, "are you there"}, {true, websocket.Pong, ""},
+			{true, websocket.Text, ""}, {true, websocket.Binary, "\x00\xff"}, {true, websocket.Ping, "are you there"}, {true, websocket.Pong, ""}, {true, websocket.Pong, "gwc"},
 			{false, websocket.Text, "one "}, {true, websocket.Ping, ""}, {false, websocket.Continuation, ""}, {true, websocket.Pong, "gwc2"}, {true, websocket.Continuation, "two"},
 			{true, websocket.Binary, big[:125]}, {true, websocket.Binary, big[:126]}, {true, websocket.Binary, big[:65535]}, {true, websocket.Binary, big[:65536]}, {true, websocket.Text, big},
 		} {
@@ -659,7 +659,7 @@ func TestATunnelThatCannotBeClosedIsCutAtTheDeadline(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.wantEnd(t)
-		g.record(t, map[string]any{"status": 101.0})
+		g.record(t, map[string]any{"status": 101.0, "ws_close": 1001.0, "ws_closed_by": "gateway", "error": nil})
 	})
 }
 

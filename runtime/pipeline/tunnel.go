@@ -53,6 +53,7 @@ type tunnelFlow struct {
 type side struct {
 	heard  time.Time
 	pinged bool // and nothing was heard since
+	owes   bool // it has not answered the gateway's Ping
 	closed bool // its Close frame has come
 }
 
@@ -219,7 +220,6 @@ func (t *tunnelFlow) Body(b []byte) {
 		n, err := t.from.Next(b, &t.piece)
 		if err != nil {
 			f.rec.Error = "request"
-			t.code, t.why = websocket.ProtocolError, err.Reason
 			t.shut("gateway", websocket.ProtocolError, err.Reason, websocket.GoingAway, "the client broke the protocol")
 			return
 		}
@@ -253,7 +253,11 @@ func (t *tunnelFlow) readClient(p *websocket.Piece) {
 // answers reports whether a Pong is one to the gateway's own Ping, which the other side has not sent.
 func (s *side) answers(p *websocket.Piece) bool {
 	var b [4]byte
-	return bytes.Equal(p.Plain(b[:]), pingText)
+	if !s.owes || !bytes.Equal(p.Plain(b[:]), pingText) {
+		return false
+	}
+	s.owes = false
+	return true
 }
 
 // AnswerBody implements [upstream.Receiver]: what the provider sends, or why it refuses.
@@ -325,16 +329,20 @@ func (t *tunnelFlow) closedBy(who string, code int) {
 	}
 }
 
-// end closes the tunnel from the gateway's side, as soon as the frame is over that the provider may be sending.
+// end closes the tunnel from the gateway's side, as soon as the frame is over that the provider may be sending, or when
+// that takes too long.
 func (t *tunnelFlow) end(code int, why string) {
 	if !t.to.Boundary() {
+		if !t.closing {
+			t.later(closeWait, func() { t.shut("gateway", t.code, t.why, t.code, t.why) })
+		}
 		t.closing, t.code, t.why = true, code, why
 		return
 	}
 	t.shut("gateway", code, why, code, why)
 }
 
-// Cut implements [Cutter].
+// cut is end for somebody who does not hold the exchange's mutex.
 func (t *tunnelFlow) cut(code int, why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -457,7 +465,10 @@ func (t *tunnelFlow) Gone(err error) {
 		t.apiFlow.Gone(err)
 		return
 	}
-	if t.rec.WSClose == 0 {
+	switch {
+	case t.closing: // it was cut, or had no patience
+		t.closedBy("gateway", t.code)
+	case t.rec.WSClose == 0:
 		t.gone(err)
 		t.closedBy("client", websocket.Abnormal)
 	}
@@ -559,7 +570,7 @@ func (t *tunnelFlow) watch() {
 			t.shut("client", websocket.GoingAway, "", websocket.GoingAway, "the client is silent")
 			return
 		case silent && t.to.Boundary() && !t.far.closed:
-			t.near.pinged = true
+			t.near.pinged, t.near.owes = true, true
 			t.c.Write(websocket.AppendControl(nil, websocket.Ping, pingText, nil))
 			t.c.Flush()
 		}
@@ -570,7 +581,7 @@ func (t *tunnelFlow) watch() {
 			t.shut("provider", websocket.InternalError, "the provider is silent", websocket.GoingAway, "")
 			return
 		case silent && t.from.Boundary() && !t.near.closed:
-			t.far.pinged = true
+			t.far.pinged, t.far.owes = true, true
 			var mask [4]byte
 			rand.Read(mask[:])
 			t.call.Write(websocket.AppendControl(nil, websocket.Ping, pingText, &mask))
