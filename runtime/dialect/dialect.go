@@ -204,6 +204,7 @@ const (
 	AudioDelta                             // ID, MediaType, Data: base64 of a piece; Text: a piece of the transcript
 	ImageEvent                             // MediaType, Data (base64) or URL: a whole image
 	VectorEvent                            // Index, Text: the vector of that input, a JSON list of numbers
+	CountEvent                             // Count: the tokens of a conversation, where that is all that was asked for
 )
 
 // StopReason in neutral form.
@@ -295,6 +296,7 @@ type Event struct {
 	MediaType, Data, URL string
 	Citation             *Citation
 	Logprobs             []Logprob
+	Count                int64
 }
 
 // Decoder reads one answer of a provider, streamed or whole and in whatever pieces it comes, and calls emit for each

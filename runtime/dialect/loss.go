@@ -82,6 +82,8 @@ var only = Losses{
 	{Field: "speechConfig", Fate: Rejected, Why: "the voices of another provider"},
 	{Field: "store", Fate: Dropped, Why: "nothing is stored"},
 	{Field: "streamFunctionCallArguments", Fate: Dropped, Why: "calls come whole"},
+	{Field: "taskType", Fate: Dropped, Why: "a hint to what vectors are for, in words of this provider's alone"},
+	{Field: "title", Fate: Dropped, Why: "of a text of which a vector is wanted: a hint"},
 	{Field: "toolCall", Fate: Rejected, Why: "server-side tools are not translated"},
 	{Field: "toolResponse", Fate: Rejected, Why: "server-side tools are not translated"},
 	{Field: "urlContext", Fate: Rejected, Why: "server-side tools are not translated"},

@@ -433,7 +433,11 @@ func (f *chatFlow) prepare() {
 				f.hide = true
 			}
 		}
-		f.up = jsonscan.Splice(f.up[:0], f.body, edits[:n]...)
+		if f.speaks.readdress != nil {
+			f.up = f.speaks.readdress(f.up[:0], f.body, f.target.Model)
+		} else {
+			f.up = jsonscan.Splice(f.up[:0], f.body, edits[:n]...)
+		}
 		f.adapt()
 		f.dress()
 		return

@@ -37,6 +37,9 @@ const (
 	ollamaEmbed
 	geminiEmbed
 	vertexEmbed
+	geminiEmbedOne
+	geminiCount
+	vertexCount
 	geminiGenerate
 	openAIResponses
 	openAICompletions
@@ -62,11 +65,13 @@ type spoken struct {
 	routes      []artifact.RouteKind
 	form        bool           // requests may be forms with files
 	object      bool           // whole answers are JSON objects, though nothing is read of them but usage
+	google      bool           // it is at Google's paths, which have rules of their own
 	problems    bool           // errors are problem details
 	words       dialect.Words  // what its callers can say of a conversation
 	reading     dialect.Losses // what is lost of that before any target is known
 	answerID    string         // what ids of answers begin with
 	decode      func(body []byte) (*dialect.Request, *dialect.Error)
+	readdress   func(dst, body []byte, model string) []byte // where a body repeats the model of its path: with the target's
 	encoder     func() dialect.Encoder
 	tap         func() dialect.Tap
 	streamKind  artifact.RouteKind // where the path says that a stream is wanted: the route that does
@@ -128,10 +133,13 @@ var spokenDialects = [dialects]spoken{
 	ollamaChat:            {id: ollamaChat},
 	cohereEmbed:           {id: cohereEmbed},
 	ollamaEmbed:           {id: ollamaEmbed},
-	geminiEmbed:           {id: geminiEmbed},
+	geminiEmbed:           googleEmbeddings(geminiEmbed, artifact.RouteEmbedContents),
+	geminiEmbedOne:        googleEmbeddings(geminiEmbedOne, artifact.RouteEmbedContent),
+	geminiCount:           googleCounts(),
 	vertexEmbed:           {id: vertexEmbed},
+	vertexCount:           {id: vertexCount},
 	geminiGenerate: {
-		id: geminiGenerate, op: chat, words: gemini.Words, reading: gemini.CallerTable, decode: gemini.DecodeRequest, streamKind: artifact.RouteGenerateStream,
+		id: geminiGenerate, op: chat, google: true, words: gemini.Words, reading: gemini.CallerTable, decode: gemini.DecodeRequest, streamKind: artifact.RouteGenerateStream,
 		routes:      []artifact.RouteKind{artifact.RouteGenerate, artifact.RouteGenerateStream, artifact.RouteGoogleModels, artifact.RouteGoogleModel},
 		encoder:     func() dialect.Encoder { return new(gemini.Encoder) },
 		tap:         func() dialect.Tap { return new(gemini.Tap) },
@@ -168,6 +176,9 @@ var servedDialects = [dialects]served{
 	cohereEmbed:           {id: cohereEmbed, encode: cohere.EncodeEmbedding, decodeError: cohere.DecodeError, decoder: cohere.NewEmbeddingDecoder},
 	ollamaEmbed:           {id: ollamaEmbed, encode: ollama.EncodeEmbedding, decodeError: ollama.DecodeError, decoder: ollama.NewEmbeddingDecoder},
 	geminiEmbed:           {id: geminiEmbed, encode: gemini.EncodeEmbedding, decodeError: gemini.DecodeError, decoder: gemini.NewEmbeddingDecoder},
+	geminiEmbedOne:        {id: geminiEmbedOne, decodeError: gemini.DecodeError},
+	geminiCount:           {id: geminiCount, encode: gemini.EncodeCount, losses: gemini.LossTable, decodeError: gemini.DecodeError, decoder: googleCount},
+	vertexCount:           {id: vertexCount, encode: gemini.EncodeVertexCount, losses: gemini.LossTable, decodeError: gemini.DecodeError, decoder: googleCount},
 	vertexEmbed:           {id: vertexEmbed, encode: gemini.EncodePrediction, decodeError: gemini.DecodeError, decoder: gemini.NewPredictionDecoder},
 	cohereChat: {
 		id: cohereChat, streams: "text/event-stream", losses: cohere.LossTable, encode: cohere.EncodeRequest, decodeError: cohere.DecodeError,

@@ -5,8 +5,10 @@ import (
 	"net/http"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/gemini"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 	"github.com/gwc-dev/gwc/runtime/engine"
+	"github.com/gwc-dev/gwc/schema/artifact"
 )
 
 // geminiMethod appends the model and the method of Google's paths behind their collection. A stream comes as events, or as
@@ -16,6 +18,10 @@ func geminiMethod(dst []byte, c *callee) []byte {
 	switch {
 	case c.dialect == geminiEmbed:
 		return append(dst, ":batchEmbedContents"...)
+	case c.dialect == geminiEmbedOne:
+		return append(dst, ":embedContent"...)
+	case c.dialect == geminiCount, c.dialect == vertexCount:
+		return append(dst, ":countTokens"...)
 	case c.dialect == vertexEmbed:
 		return append(dst, ":predict"...)
 	case !c.stream:
@@ -64,6 +70,33 @@ func appendSegment(dst []byte, name string) []byte {
 	return dst
 }
 
+// googleEmbeddings are asked for vectors in Google's form.
+func googleEmbeddings(id dialectID, route artifact.RouteKind) spoken {
+	s := task(id, embed, false, route)
+	s.google, s.object, s.readdress = true, true, gemini.Readdress
+	s.appendError, s.status = gemini.AppendError, gemini.ClientStatus
+	s.tap = func() dialect.Tap { return new(gemini.Tap) }
+	if s.decode = gemini.DecodeEmbeddings; id == geminiEmbedOne {
+		s.decode = gemini.DecodeEmbedding
+	}
+	s.encoder = func() dialect.Encoder { return &gemini.EmbeddingsEncoder{One: id == geminiEmbedOne} }
+	return s
+}
+
+// googleCounts ask how many tokens a conversation has, as Google's clients do. Where no target counts, the gateway guesses,
+// and says so in a header.
+func googleCounts() spoken {
+	s := task(geminiCount, count, false, artifact.RouteGoogleCount)
+	s.google, s.object, s.readdress = true, true, gemini.Readdress
+	s.appendError, s.status = gemini.AppendError, gemini.ClientStatus
+	s.decode = gemini.DecodeCount
+	s.encoder = func() dialect.Encoder { return dialect.NewCountEncoder(gemini.CountMember) }
+	s.own = guess(gemini.CountMember)
+	return s
+}
+
+func googleCount() dialect.Decoder { return dialect.NewCountDecoder(gemini.CountMember) }
+
 // keyInURL tells whether a query carries a key, as Google's API allows. URLs are logged by everything on their way, so it
 // is not taken from there.
 func keyInURL(query []byte) bool { return parameter(query, "key") != nil }
@@ -81,7 +114,7 @@ func parameter(query []byte, name string) []byte {
 // ofGoogle answers what is peculiar to Google's paths before anything else is looked at. ok is false where the exchange
 // has been answered.
 func (x *exchange) ofGoogle(q *engine.Request) (ok bool) {
-	if x.speaks.id != geminiGenerate || !keyInURL(q.Query) {
+	if !x.speaks.google || !keyInURL(q.Query) {
 		return true
 	}
 	x.p.metrics.AuthFailed("url")

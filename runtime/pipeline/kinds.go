@@ -81,7 +81,7 @@ var kinds = map[string]*kind{
 	},
 	"anthropic": {
 		speaks: 1<<anthropicMessages | 1<<anthropicCount,
-		to:     map[operation]dialectID{chat: anthropicMessages},
+		to:     map[operation]dialectID{chat: anthropicMessages, count: anthropicCount},
 		target: func(dst []byte, c *callee) []byte {
 			if c.dialect == anthropicCount {
 				return append(dst, "/v1/messages/count_tokens"...)
@@ -91,12 +91,12 @@ var kinds = map[string]*kind{
 	},
 	"vertex": {
 		speaks: 1 << geminiGenerate,
-		to:     map[operation]dialectID{chat: geminiGenerate, embed: vertexEmbed},
+		to:     map[operation]dialectID{chat: geminiGenerate, embed: vertexEmbed, count: vertexCount},
 		target: func(dst []byte, c *callee) []byte { return geminiMethod(vertexModels(dst, c, "google"), c) },
 	},
 	"gemini": {
-		speaks: 1 << geminiGenerate,
-		to:     map[operation]dialectID{chat: geminiGenerate, embed: geminiEmbed},
+		speaks: 1<<geminiGenerate | 1<<geminiEmbed | 1<<geminiEmbedOne | 1<<geminiCount,
+		to:     map[operation]dialectID{chat: geminiGenerate, embed: geminiEmbed, count: geminiCount},
 		target: func(dst []byte, c *callee) []byte { return geminiMethod(append(dst, "/v1beta/models/"...), c) },
 	},
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"slices"
-	"strconv"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
 	"github.com/gwc-dev/gwc/runtime/dialect/anthropic"
@@ -76,11 +75,17 @@ func reranks() spoken {
 func counts() spoken {
 	s := task(anthropicCount, count, false, artifact.RouteCountTokens)
 	s.appendError, s.status = anthropic.AppendError, anthropic.ClientStatus
-	s.own = func(f *chatFlow) ([]byte, []byte) {
-		n := tokensOf(int64(len(f.body)))
-		return []byte("x-gwc-estimate: tokens\r\n"), append(strconv.AppendInt([]byte(`{"input_tokens":`), n, 10), '}')
-	}
+	s.decode = anthropic.DecodeCount
+	s.encoder = func() dialect.Encoder { return dialect.NewCountEncoder(anthropic.CountMember) }
+	s.own = guess(anthropic.CountMember)
 	return s
+}
+
+// guess answers with a number of tokens that the gateway made up from the size of the request.
+func guess(member string) func(f *chatFlow) (fields, body []byte) {
+	return func(f *chatFlow) ([]byte, []byte) {
+		return []byte("x-gwc-estimate: tokens\r\n"), dialect.AppendCount(nil, member, tokensOf(int64(len(f.body))))
+	}
 }
 
 // servedTask is what providers answer to a task.
@@ -100,6 +105,8 @@ func servedEmbeddings() served {
 func servedCounts() served {
 	s := servedTask(anthropicCount)
 	s.decodeError, s.fields = anthropic.DecodeError, (*chatFlow).version
+	s.encode, s.losses = anthropic.EncodeCount, anthropic.LossTable
+	s.decoder = func() dialect.Decoder { return dialect.NewCountDecoder(anthropic.CountMember) }
 	return s
 }
 

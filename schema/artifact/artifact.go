@@ -342,6 +342,11 @@ const (
 	RouteCompletions
 	// RoutePassthrough is a method of a provider's own paths, below /passthrough/{provider}/.
 	RoutePassthrough
+	// RouteEmbedContent is POST /v1beta/models/{model}:embedContent, RouteEmbedContents its batchEmbedContents.
+	RouteEmbedContent
+	RouteEmbedContents
+	// RouteGoogleCount is POST /v1beta/models/{model}:countTokens.
+	RouteGoogleCount
 	// RouteKinds is one more than the last.
 	RouteKinds
 )

@@ -214,6 +214,10 @@ func (h *Handler) googleCall(w http.ResponseWriter, r *http.Request) {
 		switch method {
 		case "batchEmbedContents":
 			return h.googleEmbed(p, body)
+		case "embedContent":
+			return h.googleEmbedOne(p, body, model)
+		case "countTokens":
+			return h.googleCount(p, body, model)
 		case "predict":
 			return h.googlePredict(p, body)
 		}

@@ -42,31 +42,81 @@ func (h *Handler) ollamaEmbed(p *player, body []byte) *refusal {
 	return nil
 }
 
+// googleEmbedding asks for the vector of one text.
+type googleEmbedding struct {
+	Model   string `json:"model"`
+	Content struct {
+		Role  string `json:"role"`
+		Parts []struct {
+			Text string `json:"text"`
+		} `json:"parts"`
+	} `json:"content"`
+	Task      string `json:"taskType"`
+	Title     string `json:"title"`
+	Dimension *int   `json:"outputDimensionality"`
+}
+
+// values is the vector.
+func (q *googleEmbedding) values() map[string]any {
+	var text strings.Builder
+	for _, part := range q.Content.Parts {
+		text.WriteString(part.Text)
+	}
+	v, _ := vectorsOf([]string{text.String()}, q.Dimension)
+	return map[string]any{"values": v[0]}
+}
+
+// googleEmbedOne is POST …:embedContent.
+func (h *Handler) googleEmbedOne(p *player, body []byte, model string) *refusal {
+	var q googleEmbedding
+	if err := json.Unmarshal(body, &q, json.RejectUnknownMembers(true)); err != nil {
+		return googleUnreadable(err)
+	}
+	if q.Model != "" && q.Model != "models/"+model {
+		return wrong("the model of the body, %q, is not the one of the path", q.Model)
+	}
+	p.respond(http.StatusOK, mustJSON(map[string]any{"embedding": q.values()}))
+	return nil
+}
+
+// googleCount is POST …:countTokens.
+func (h *Handler) googleCount(p *player, body []byte, model string) *refusal {
+	var q struct {
+		googleRequest
+		Whole *struct {
+			Model string `json:"model"`
+			googleRequest
+		} `json:"generateContentRequest"`
+	}
+	if err := json.Unmarshal(body, &q, json.RejectUnknownMembers(true), json.MatchCaseInsensitiveNames(true)); err != nil {
+		return googleUnreadable(err)
+	}
+	request := &q.googleRequest
+	if q.Whole != nil {
+		if q.Whole.Model != "models/"+model {
+			return wrong("the model of the request, %q, is not the one of the path", q.Whole.Model)
+		}
+		request = &q.Whole.googleRequest
+	}
+	c, bad := request.chat(model, body)
+	if bad != nil {
+		return bad
+	}
+	p.respond(http.StatusOK, mustJSON(map[string]any{"totalTokens": c.promptTokens(), "promptTokensDetails": []any{map[string]any{"modality": "TEXT", "tokenCount": c.promptTokens()}}}))
+	return nil
+}
+
 // googleEmbed is POST …:batchEmbedContents.
 func (h *Handler) googleEmbed(p *player, body []byte) *refusal {
 	var q struct {
-		Requests []struct {
-			Model   string `json:"model"`
-			Content struct {
-				Parts []struct {
-					Text string `json:"text"`
-				} `json:"parts"`
-			} `json:"content"`
-			Task      string `json:"taskType"`
-			Dimension *int   `json:"outputDimensionality"`
-		} `json:"requests"`
+		Requests []googleEmbedding `json:"requests"`
 	}
 	if err := json.Unmarshal(body, &q, json.RejectUnknownMembers(true)); err != nil || len(q.Requests) == 0 {
 		return &refusal{status: 400, typ: "INVALID_ARGUMENT", message: "Invalid JSON payload received."}
 	}
 	var list []any
 	for _, r := range q.Requests {
-		var text strings.Builder
-		for _, part := range r.Content.Parts {
-			text.WriteString(part.Text)
-		}
-		v, _ := vectorsOf([]string{text.String()}, r.Dimension)
-		list = append(list, map[string]any{"values": v[0]})
+		list = append(list, r.values())
 	}
 	p.respond(http.StatusOK, mustJSON(map[string]any{"embeddings": list}))
 	return nil

@@ -11,11 +11,13 @@ import (
 
 // DecodeRequest reads a request body of POST /v1/messages. The request shares no memory with body. The error has
 // status 400 and the API's words: type invalid_request_error, and the place in the message.
-func DecodeRequest(body []byte) (*dialect.Request, *dialect.Error) {
+func DecodeRequest(body []byte) (*dialect.Request, *dialect.Error) { return decodeRequest(body, false) }
+
+func decodeRequest(body []byte, count bool) (*dialect.Request, *dialect.Error) {
 	if err := jsonscan.Check(body); err != nil {
 		return nil, &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Message: "The request body is not valid JSON: " + err.Error()}
 	}
-	d := decoding{Reader: fields.Over(body), r: &dialect.Request{IncludeUsage: true}}
+	d := decoding{Reader: fields.Over(body), r: &dialect.Request{IncludeUsage: true}, count: count}
 	if d.Kind() != '{' {
 		return nil, &dialect.Error{Status: http.StatusBadRequest, Type: "invalid_request_error", Message: "The request body must be a JSON object."}
 	}
@@ -47,7 +49,8 @@ func sentence(f *fields.Fault) *dialect.Error {
 // decoding reads one request.
 type decoding struct {
 	*fields.Reader
-	r *dialect.Request
+	r     *dialect.Request
+	count bool // of count_tokens, which takes no limit
 }
 
 // noPlace lists the top-level fields of the API that the neutral model has no place for. Whether a target can do
@@ -143,7 +146,7 @@ func (d *decoding) request() {
 		d.Missing("model")
 	case !messages:
 		d.Missing("messages")
-	case r.MaxTokens == nil:
+	case r.MaxTokens == nil && !d.count:
 		d.Missing("max_tokens")
 	case len(r.Messages) == 0:
 		d.FailIn("messages", "", "at least one message is required")

@@ -1,9 +1,11 @@
 package gemini
 
 import (
+	"net/http"
 	"strconv"
 
 	"github.com/gwc-dev/gwc/runtime/dialect"
+	"github.com/gwc-dev/gwc/runtime/dialect/fields"
 	"github.com/gwc-dev/gwc/runtime/dialect/jsonscan"
 )
 
@@ -139,3 +141,175 @@ func readPredictions(body []byte, v *dialect.Vectors) (ok bool) {
 	}
 	return ok
 }
+
+// DecodeEmbedding reads a body of embedContent, DecodeEmbeddings one of batchEmbedContents, for a target that is asked
+// otherwise.
+//
+// Source: EmbedContentRequest of the Gemini API.
+func DecodeEmbedding(body []byte) (*dialect.Request, *dialect.Error) {
+	return decodeEmbedding(body, false)
+}
+
+// DecodeEmbeddings: see [DecodeEmbedding].
+func DecodeEmbeddings(body []byte) (*dialect.Request, *dialect.Error) {
+	return decodeEmbedding(body, true)
+}
+
+func decodeEmbedding(body []byte, batch bool) (*dialect.Request, *dialect.Error) {
+	if err := jsonscan.Check(body); err != nil {
+		return nil, &dialect.Error{Status: http.StatusBadRequest, Type: "INVALID_ARGUMENT", Message: "Invalid JSON payload received. " + err.Error()}
+	}
+	d := decoding{Reader: fields.Over(body), r: &dialect.Request{Embedding: &dialect.Embedding{}}}
+	if batch {
+		d.members(func(name string) {
+			if name != "requests" {
+				d.other()
+				return
+			}
+			for ok := d.Array(); ok && d.More(); {
+				d.embedding()
+			}
+		})
+		if len(d.r.Embedding.Inputs) == 0 {
+			d.Missing("requests")
+		}
+	} else {
+		d.embedding()
+	}
+	if f := d.Fault(); f != nil {
+		return nil, sentence(f)
+	}
+	return d.r, nil
+}
+
+// embedding reads one text of which a vector is wanted. All of a request are for the same and of one size, since other
+// providers are told so once.
+func (d *decoding) embedding() {
+	e := d.r.Embedding
+	first := len(e.Inputs) == 0
+	text, has := "", false
+	var dimensions *int64
+	task := ""
+	read := func(name string) bool {
+		switch name {
+		case "taskType":
+			d.String(&task)
+		case "outputDimensionality":
+			d.int(&dimensions, 1)
+		default:
+			return false
+		}
+		return true
+	}
+	d.members(func(name string) {
+		switch {
+		case name == "content":
+			has = true
+			d.members(func(name string) {
+				if name != "parts" {
+					d.Skip() // its role
+					return
+				}
+				for ok := d.Array(); ok && d.More(); {
+					d.members(func(name string) {
+						if name != "text" {
+							d.other()
+							return
+						}
+						var s string
+						d.String(&s)
+						text += s
+					})
+				}
+			})
+		case name == "model":
+			d.Skip() // the one of the path
+		case name == "embedContentConfig":
+			d.members(func(name string) {
+				if !read(name) {
+					d.other()
+				}
+			})
+		case !read(name):
+			d.other()
+		}
+	})
+	if !has {
+		d.Missing("content")
+		return
+	}
+	kind := ""
+	for word, api := range taskTypes {
+		if word != "" && api == task {
+			kind = word
+		}
+	}
+	if task != "" && task != "TASK_TYPE_UNSPECIFIED" && kind == "" {
+		d.r.Unsupported = append(d.r.Unsupported, "taskType")
+	}
+	switch {
+	case first:
+		e.Task, e.Dimensions = kind, dimensions
+	case e.Task != kind:
+		d.FailIn("taskType", "", "it differs from the first request's, and the model's provider is told it once for all")
+	case (e.Dimensions == nil) != (dimensions == nil) || dimensions != nil && *e.Dimensions != *dimensions:
+		d.FailIn("outputDimensionality", "", "it differs from the first request's, and the model's provider is told it once for all")
+	}
+	e.Inputs = append(e.Inputs, text)
+}
+
+// EmbeddingsEncoder makes an answer of batchEmbedContents of events, or of embedContent where One is set.
+type EmbeddingsEncoder struct {
+	One     bool
+	vectors []byte
+	n       int
+	usage   dialect.Usage
+	err     *dialect.Error
+	done    bool
+}
+
+var _ dialect.Encoder = (*EmbeddingsEncoder)(nil)
+
+// Reset implements [dialect.Encoder].
+func (e *EmbeddingsEncoder) Reset(dialect.Opening) {
+	*e = EmbeddingsEncoder{One: e.One, vectors: keep(e.vectors)}
+}
+
+// Event implements [dialect.Encoder].
+func (e *EmbeddingsEncoder) Event(dst []byte, ev *dialect.Event) []byte {
+	switch ev.Kind {
+	case dialect.VectorEvent:
+		if e.n > 0 {
+			e.vectors = append(e.vectors, ',')
+		}
+		e.n++
+		e.vectors = append(append(append(e.vectors, `{"values":`...), ev.Text...), '}')
+	case dialect.UsageEvent:
+		e.usage = ev.Usage
+	case dialect.ErrorEvent:
+		e.err = ev.Err
+	case dialect.End:
+		e.done = true
+	}
+	return dst
+}
+
+// Body implements [dialect.Encoder].
+func (e *EmbeddingsEncoder) Body(dst []byte) []byte {
+	if e.One {
+		dst = append(append(dst, `{"embedding":`...), e.vectors...)
+	} else {
+		dst = append(append(append(dst, `{"embeddings":[`...), e.vectors...), ']')
+	}
+	if e.usage.Known {
+		dst = append(append(dst, ',', '"'), `usageMetadata":`...)
+		dst = dialect.AppendCount(dst, "promptTokenCount", e.usage.Input)
+	}
+	return append(dst, '}')
+}
+
+// Err implements [dialect.Encoder].
+func (e *EmbeddingsEncoder) Err() *dialect.Error { return e.err }
+
+// Done implements [dialect.Encoder].
+func (e *EmbeddingsEncoder) Done() bool { return e.done }
