@@ -61,6 +61,7 @@ conformance: build ## real SDKs, raw HTTP and recorded providers against the bui
 .PHONY: bench
 bench: build ## gwc beside nginx and haproxy: CPU per request, added latency, memory; the compiler on up to 100,000 APIs (about 13 minutes)
 	@bash .ci/tools nginx haproxy wrk
+	go test ./runtime/dialect -run '^$$' -bench StreamedEvent
 	cd conformance && go run ./bench -bin ../bin
 
 .PHONY: soak
