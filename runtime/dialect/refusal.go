@@ -296,7 +296,7 @@ func lookAt(parts []Part) (said uint) {
 		}
 		switch p.Kind {
 		case Image:
-			if p.Detail != "" {
+			if p.Detail != "" && p.Detail != "auto" {
 				said |= saysDetail
 			}
 		case Document:
