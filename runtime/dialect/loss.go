@@ -121,6 +121,16 @@ var only = Losses{
 // Only returns the rows for what one dialect of callers alone has.
 func Only() Losses { return slices.Clone(only) }
 
+// alone returns the row for a path of [Request.Unsupported]: what it names is not in the neutral model, so that it cannot
+// arrive, though the target may have such a thing for callers who say it otherwise.
+func (l Losses) alone(path string) Loss {
+	row := l.Of(path)
+	if row.Fate == Dropped || row.Fate == Rejected {
+		return row
+	}
+	return Losses(nil).Of(row.Field)
+}
+
 // Of returns the row for a path such as those of [Request.Unsupported]. A field that no table knows is dropped: a
 // provider that does not know it would ignore it as well.
 func (l Losses) Of(path string) Loss {

@@ -891,3 +891,39 @@ func FuzzLosses(f *testing.F) {
 	targets := lossTargets()
 	f.Fuzz(func(t *testing.T, seed uint64) { checkLosses(t, seed, targets, newSeen()) })
 }
+
+// TestWhatOneDialectAloneHasIsRefusedOrTold: what has no place in the neutral model never arrives, so that at every target
+// it is refused, and left out by name where losses are accepted; or left out by name.
+func TestWhatOneDialectAloneHasIsRefusedOrTold(t *testing.T) {
+	n := 0
+	for _, to := range lossTargets() {
+		for _, from := range lossCallers {
+			if to.name == from.same || from.same == "openai" && to.vendor != nil {
+				continue
+			}
+			table := to.tableFor(to.models[0])
+			pair := dialect.Between(from.words, from.reading, table)
+			for i, w := range from.words {
+				if w.Is != "" {
+					continue
+				}
+				n++
+				for _, accept := range []bool{false, true} {
+					r := &dialect.Request{Model: "m", Messages: []dialect.Message{{Parts: []dialect.Part{{Kind: dialect.Text, Text: "x", At: -1}}}}, Unsupported: []string{"somewhere[0]." + w.Field}}
+					_, lost, err := table.Encode(to.encode, nil, r, &dialect.Target{Model: to.models[0], Vendor: to.vendor}, accept)
+					told := slices.Contains(lost, w.Field)
+					switch {
+					case pair[i].Fate == dialect.Rejected && !accept && err != nil && strings.HasSuffix(err.Param, w.Field):
+					case pair[i].Fate == dialect.Rejected && accept && err == nil && told:
+					case pair[i].Fate == dialect.Dropped && err == nil && told:
+					default:
+						t.Errorf("%s → %s: '%s' is %s (%s); with losses accepted %v it gives %+v, and %v is told", from.name, to.name, w.Field, pair[i].Fate, pair[i].Why, accept, err, lost)
+					}
+				}
+			}
+		}
+	}
+	if n < 1000 {
+		t.Errorf("only %d words of one dialect alone were tried", n)
+	}
+}

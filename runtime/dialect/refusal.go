@@ -12,7 +12,7 @@ import (
 // nothing. Parts of messages are the encoder's own to judge, since it knows their places.
 func (l Losses) Refusal(r *Request) *Error {
 	for _, path := range r.Unsupported {
-		if e := l.rejects(path); e != nil {
+		if e := l.alone(path).refuses(path); e != nil {
 			return e
 		}
 	}
@@ -66,8 +66,10 @@ func beyondText(modalities []string) bool {
 	return false
 }
 
-func (l Losses) rejects(path string) *Error {
-	row := l.Of(path)
+func (l Losses) rejects(field string) *Error { return l.Of(field).refuses(field) }
+
+// refuses is the error for what stands at a path, nil where the row does not reject it.
+func (row Loss) refuses(path string) *Error {
 	if row.Fate != Rejected {
 		return nil
 	}
@@ -107,7 +109,7 @@ func (l Losses) Relieved(r *Request, accept bool) (left *Request, lost []string)
 		}
 	}
 	for n, path := range r.Unsupported {
-		row := l.Of(path)
+		row := l.alone(path)
 		if row.Fate == Dropped {
 			name(row.Field)
 		}
@@ -118,7 +120,7 @@ func (l Losses) Relieved(r *Request, accept bool) (left *Request, lost []string)
 		if c := own(); len(c.Unsupported) == len(r.Unsupported) {
 			c.Unsupported = append([]string(nil), r.Unsupported[:n]...)
 			for _, path := range r.Unsupported[n+1:] {
-				if l.Of(path).Fate != Rejected {
+				if l.alone(path).Fate != Rejected {
 					c.Unsupported = append(c.Unsupported, path)
 				}
 			}

@@ -1,9 +1,6 @@
 package dialect
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // A loss table speaks of a target; what a caller loses depends on what he can say as well. So a dialect of callers has its
 // [Words]: what it calls the fields of the neutral model, and what it alone has. [Between] puts the two together, and is
@@ -110,8 +107,11 @@ func Between(words Words, reading, target Losses) Losses {
 	table := make(Losses, 0, len(words))
 	for _, w := range words {
 		row, ok := target.row(w)
-		if !ok {
-			row = target.Of(cmp.Or(w.Is, w.Field))
+		switch {
+		case w.Is == "":
+			row = target.alone(w.Field)
+		case !ok:
+			row = target.Of(w.Is)
 		}
 		row.Field = w.Field
 		if own, ok := reading.row(Word{Field: w.Field}); ok && own.Fate == Emulated {
