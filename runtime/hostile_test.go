@@ -197,7 +197,7 @@ func anthropicFault(body []byte) (string, error) {
 		Type  string
 		Error *struct{ Type, Message string }
 	}
-	if err := json.Unmarshal(body, &e); err != nil || e.Type != "error" || e.Error == nil || e.Error.Message == "" || !strings.HasSuffix(e.Error.Type, "_error") {
+	if err := json.Unmarshal(body, &e); err != nil || e.Type != "error" || e.Error == nil || e.Error.Message == "" || e.Error.Type != "request_too_large" && !strings.HasSuffix(e.Error.Type, "_error") {
 		return "", fmt.Errorf("no error of Anthropic's: %v", err)
 	}
 	return e.Error.Message, nil
