@@ -636,9 +636,7 @@ func lossTargets() (all []lossTarget) {
 	for _, row := range append(vendor.All(), *vendor.Mistral(), *vendor.Unknown()) {
 		models := []string{"a-model", "openai/gpt-oss-120b"}
 		for _, m := range row.Models {
-			for _, prefix := range slices.Concat(m.Names, m.Prefixes) {
-				models = append(models, prefix)
-			}
+			models = append(models, slices.Concat(m.Names, m.Prefixes)...)
 		}
 		all = append(all, lossTarget{"vendor " + row.Name, openaichat.LossTable, models, func(dst []byte, r *dialect.Request, to *dialect.Target) ([]byte, *dialect.Error) {
 			body, err := openaichat.EncodeRequest(nil, r, to)
@@ -678,7 +676,7 @@ func (to *lossTarget) tableFor(model string) dialect.Losses {
 	return table
 }
 
-// seen counts what the property has met: facts that held and facts that did not, by target, field and fate.
+// seen is what the property has met: the neutral fields that arrived at a target, and those that did not.
 type seen struct {
 	pairs, requests int
 	held, lost      map[string]bool // target + " " + field
