@@ -350,6 +350,8 @@ func answerTo(path string, body []byte) good {
 		return object("gemini", `{"candidates":[{"content":{"role":"model","parts":[{"text":"hello"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5},"modelVersion":"m"}`)
 	case has(":batchEmbedContents"):
 		return object("gemini", `{"embeddings":[{"values":[0.5,0.25]}]}`)
+	case has(":countTokens"):
+		return object("gemini", `{"totalTokens":5}`)
 	case has(":predict"):
 		return object("gemini", `{"predictions":[{"embeddings":{"values":[0.5,0.25],"statistics":{"token_count":1,"truncated":false}}}]}`)
 	case has("/v2/chat") && asked:
@@ -761,6 +763,9 @@ func TestBadAnswersOfProviders(t *testing.T) {
 					target = strings.TrimSuffix(target, "?alt=sse")
 				}
 				g := answerTo(target, []byte(fmt.Sprintf(`"stream":%v`, stream)))
+				if g.dialect == "none" {
+					t.Fatalf("%s at %s: no answer is known to %s", c.name, k.name, target)
+				}
 				for i := -1; i < len(list); i++ {
 					if i >= 0 {
 						if _, _, applies := list[i].wire(&g); !applies {
