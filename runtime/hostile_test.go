@@ -485,7 +485,7 @@ func badAnswers() []badness {
 	}
 	cutAt := func(part float64, frame func(media, body string) (string, then)) func(*good) (string, then, bool) {
 		return func(g *good) (string, then, bool) {
-			n := int(float64(len(g.body)) * part)
+			n := max(1, int(float64(len(g.body))*part)) // a chunk of no bytes would be the end
 			if part == 1 {
 				n = len(g.body) - 2
 				if g.stream() { // before the last event but one, which may be usage alone
