@@ -187,6 +187,25 @@ func (c generateGo) read(ctx context.Context, r request) (a reading, err error) 
 	return a, nil
 }
 
+func (c generateGo) embed(ctx context.Context, model string, texts []string) (vectors [][]float64, in int64, err error) {
+	var contents []*genai.Content
+	for _, text := range texts {
+		contents = append(contents, genai.NewContentFromText(text, "user"))
+	}
+	r, err := c.Models.EmbedContent(ctx, model, contents, nil)
+	if err != nil {
+		return nil, 0, generateError(err)
+	}
+	for _, e := range r.Embeddings {
+		var v []float64
+		for _, x := range e.Values {
+			v = append(v, float64(x))
+		}
+		vectors = append(vectors, v)
+	}
+	return vectors, -1, nil
+}
+
 func generateError(err error) error {
 	if e, ok := errors.AsType[genai.APIError](err); ok {
 		if e.Status == "" || strings.Contains(e.Status, " ") {

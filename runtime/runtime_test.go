@@ -35,6 +35,7 @@ type repo struct {
 	openai    []string // base URLs, each a provider and a target of model "fast"
 	anthropic string   // a target of model "smart"
 	retry     artifact.Retry
+	keepAlive time.Duration
 	timeouts  artifact.Timeouts
 	requests  int64 // of the limit of app "few"
 	calls     string
@@ -93,6 +94,7 @@ func (r repo) artifact(t testing.TB) *artifact.Artifact {
 		r.price(a)
 	}
 	for i := range a.Models {
+		a.Models[i].KeepAlive = r.keepAlive
 		a.Apps[2].Models = append(a.Apps[2].Models, i)
 	}
 	a.Keys = []artifact.Key{

@@ -161,6 +161,7 @@ func (m *merger) model(n *node, name string) Model {
 		Timeouts:  timeouts(n.get("timeouts")),
 		MaxTokens: n.get("maxTokens").num,
 		OnLoss:    n.get("onLoss").str,
+		KeepAlive: duration(n.get("keepAlive")),
 
 		Capabilities: texts(n.get("capabilities")),
 		Price:        priceOf(n),

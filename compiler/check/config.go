@@ -101,6 +101,7 @@ type Model struct {
 	Timeouts  Timeouts
 	MaxTokens int64
 	OnLoss    string
+	KeepAlive time.Duration
 
 	Capabilities []string
 	Price        *Price // nil where the file says none

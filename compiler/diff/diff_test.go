@@ -123,6 +123,7 @@ var edits = []edit{
 	{"a model is tried less often", platformFile, `attempts: 2`, `attempts: 1`, []diff.Kind{diff.ModelAttemptsLess}, nil},
 	{"a model is tried again after other failures", platformFile, `["429", "5xx"]`, `["429", "5xx", "timeout"]`, []diff.Kind{diff.ModelRetryOn}, nil},
 	{"a model has other timeouts", platformFile, `retry: {`, `timeouts: total: "33s", retry: {`, []diff.Kind{diff.ModelTimeouts}, nil},
+	{"a model keeps its streams alive", platformFile, `retry: {`, `keepAlive: "15s", retry: {`, []diff.Kind{diff.ModelKeepAlive}, nil},
 	{"a model leaves out what a target cannot express", platformFile, `retry: {`, `onLoss: "warn", retry: {`, []diff.Kind{diff.ModelOnLoss}, nil},
 	{"a model may answer longer", platformFile, `maxTokens: 1000`, `maxTokens: 2000`, []diff.Kind{diff.ModelTokensMore}, nil},
 	{"a model must answer shorter", platformFile, `maxTokens: 1000`, `maxTokens: 500`, []diff.Kind{diff.ModelTokensLess}, nil},

@@ -96,6 +96,7 @@ const (
 	ModelRetryOn       Kind = "model-retry-on"
 	ModelTimeouts      Kind = "model-timeouts"
 	ModelOnLoss        Kind = "model-on-loss"
+	ModelKeepAlive     Kind = "model-keep-alive"
 	ModelTokensMore    Kind = "model-max-tokens-raised"
 	ModelTokensLess    Kind = "model-max-tokens-lowered"
 	ModelPromised      Kind = "model-capability-added"
@@ -247,6 +248,7 @@ var rules = []Rule{
 	{ModelAttemptsLess, Behaviour, Tightened, false, "failures reach the caller sooner"},
 	{ModelRetryOn, Behaviour, Level, false, "other failures are tried again"},
 	{ModelTimeouts, Behaviour, Level, false, "slow answers end otherwise"},
+	{ModelKeepAlive, Neutral, Level, false, "silent streams get comments, which clients skip, or get none"},
 	{ModelOnLoss, Behaviour, Level, false, "what targets cannot express is refused, or left out"},
 	{ModelTokensMore, Cost, Loosened, false, "answers may be longer where the caller sets no limit"},
 	{ModelTokensLess, Behaviour, Tightened, false, "answers may be cut where the caller sets no limit"},

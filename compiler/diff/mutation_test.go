@@ -77,7 +77,7 @@ func everything(t *testing.T) *artifact.Artifact {
 		Providers: []artifact.Provider{{Name: "p", Kind: "openai", BaseURL: "https://p.example/v1", Credentials: []string{"env:P"}, Headers: []artifact.Header{{Name: "x-h", Value: "v"}}, Timeouts: to,
 			Vendor: "vllm", APIVersion: "v1", Region: "us-east-1", AWSKeys: []artifact.AWSKey{{AccessKeyID: "env:I", SecretAccessKey: "env:K", SessionToken: "env:T"}}, Entra: &artifact.Entra{Tenant: "t", ClientID: "c", ClientSecret: "env:S", Authority: "https://login.example", Scope: "s"}}},
 		Models: []artifact.Model{
-			{Name: "m", Strategy: "priority", Targets: []artifact.Target{{Provider: 0, Model: "u", Price: 1}}, Retry: artifact.Retry{Attempts: 2, On: []string{"429"}}, Timeouts: to, MaxTokens: 9, Capabilities: []string{"tools"}, OnLoss: "warn"},
+			{Name: "m", Strategy: "priority", Targets: []artifact.Target{{Provider: 0, Model: "u", Price: 1}}, Retry: artifact.Retry{Attempts: 2, On: []string{"429"}}, Timeouts: to, MaxTokens: 9, Capabilities: []string{"tools"}, OnLoss: "warn", KeepAlive: time.Second},
 			{Name: "n", Strategy: "priority", Targets: []artifact.Target{{Provider: 0, Model: "v", Price: 1}}, Retry: artifact.Retry{Attempts: 1, On: []string{"429"}}, Timeouts: to, MaxTokens: 9, Capabilities: []string{"tools"}},
 		},
 		Upstreams: []artifact.Upstream{{Name: "u", Endpoints: []artifact.Endpoint{{URL: "http://10.0.0.1", Weight: 1}}, Timeouts: to}, {Name: "w", Endpoints: []artifact.Endpoint{{URL: "http://10.0.0.2", Weight: 1}}, Timeouts: to}},

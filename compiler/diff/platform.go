@@ -1,6 +1,8 @@
 package diff
 
 import (
+	"time"
+
 	"cmp"
 	"fmt"
 	"net/url"
@@ -319,6 +321,15 @@ func (c *comparison) models() {
 				k = ModelTokensLess
 			}
 			ch(k, tokens(m), tokens(n), "may answer with %s", tokens(n))
+		}
+		if x.KeepAlive != y.KeepAlive {
+			word := func(d time.Duration) string {
+				if d == 0 {
+					return "no comments"
+				}
+				return "a comment every " + d.String()
+			}
+			ch(ModelKeepAlive, word(x.KeepAlive), word(y.KeepAlive), "gives silent streams %s", word(y.KeepAlive))
 		}
 		if word := func(s string) string { return cmp.Or(s, "reject") }; x.OnLoss != y.OnLoss {
 			ch(ModelOnLoss, word(x.OnLoss), word(y.OnLoss), "has onLoss %q for what its targets cannot express", word(y.OnLoss))

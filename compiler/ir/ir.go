@@ -132,6 +132,7 @@ type Model struct {
 	Timeouts      artifact.Timeouts
 	MaxTokens     int64
 	OnLoss        string                 // "reject", "warn" or "allow"
+	KeepAlive     time.Duration          // 0: streams get no comments
 	Capabilities  catalogue.Capabilities // that callers may rely on
 	Price         *Price                 // nil where the files say none for the model as a whole
 }

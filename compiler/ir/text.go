@@ -49,7 +49,7 @@ func (p *Program) Text() string {
 		}
 	}
 	for _, m := range p.Models {
-		t.line("model %s %s attempts=%d on=%s maxTokens=%d%s%s", m.Name, m.Strategy, m.Retry.Attempts, strings.Join(m.Retry.On, ","), m.MaxTokens, onLoss(m.OnLoss), timeouts(m.Timeouts))
+		t.line("model %s %s attempts=%d on=%s maxTokens=%d%s%s", m.Name, m.Strategy, m.Retry.Attempts, strings.Join(m.Retry.On, ","), m.MaxTokens, onLoss(m.OnLoss)+keepAlive(m.KeepAlive), timeouts(m.Timeouts))
 		for _, g := range m.Targets {
 			t.line("\ttarget %s %s", t.ref(g.Provider), g.Model)
 		}
@@ -144,6 +144,13 @@ func Duration(d time.Duration) string {
 
 func timeouts(t artifact.Timeouts) string {
 	return bound("connect", t.Connect) + bound("firstByte", t.FirstByte) + bound("idle", t.Idle) + bound("total", t.Total)
+}
+
+func keepAlive(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return " keepAlive=" + d.String()
 }
 
 // onLoss is silent of the default.

@@ -120,7 +120,7 @@ func bedrockURL(region string) string {
 func (l *lowerer) models() {
 	for _, name := range sorted(l.c.Models) {
 		in := l.c.Models[name]
-		out := ir.Model{Name: name, Strategy: in.Strategy, Timeouts: artifact.Timeouts(in.Timeouts), MaxTokens: in.MaxTokens, OnLoss: in.OnLoss,
+		out := ir.Model{Name: name, Strategy: in.Strategy, Timeouts: artifact.Timeouts(in.Timeouts), MaxTokens: in.MaxTokens, OnLoss: in.OnLoss, KeepAlive: in.KeepAlive,
 			Capabilities: capabilities(in.Capabilities), Price: (*ir.Price)(in.Price),
 			GivenAttempts: in.Retry.Attempts != 0, Retry: artifact.Retry{Attempts: in.Retry.Attempts, On: slices.Compact(slices.Sorted(slices.Values(in.Retry.On)))}}
 		for _, t := range in.Targets {

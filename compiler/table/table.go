@@ -69,7 +69,7 @@ func Table(p *ir.Program) (*artifact.Artifact, diag.Report) {
 	}
 	for i := range p.Models {
 		m := &p.Models[i]
-		out := artifact.Model{Name: m.Name, Strategy: m.Strategy, Retry: m.Retry, Timeouts: m.Timeouts, MaxTokens: m.MaxTokens}
+		out := artifact.Model{Name: m.Name, Strategy: m.Strategy, Retry: m.Retry, Timeouts: m.Timeouts, MaxTokens: m.MaxTokens, KeepAlive: m.KeepAlive}
 		if m.OnLoss != "reject" {
 			out.OnLoss = m.OnLoss
 		}

@@ -836,6 +836,9 @@ func (f *chatFlow) begun(b []byte, length int64) {
 	f.rec.Status = http.StatusOK
 	f.rec.FirstByte = f.p.clock.Since(f.start)
 	f.c.Start(http.StatusOK, f.fields, length)
+	if f.model.KeepAlive > 0 && f.head.Stream && !f.array && length == engine.Unknown && (f.mode == answerTranslate || f.events) {
+		f.pulse = startPulse(f.mu, f.c, f.p.clock, f.model.KeepAlive)
+	}
 }
 
 // told appends the header that names what of the request was lost, where the model's policy wants it told.
@@ -907,6 +910,7 @@ func (f *chatFlow) AnswerBody(b []byte) {
 		}
 		f.rec.BytesOut += int64(len(b))
 		f.c.Write(b)
+		f.pulse.wrote(b)
 		if f.object && f.rec.BytesOut > maxPassed {
 			f.call.Cancel()
 			f.rec.Error = "upstream_protocol"
@@ -940,6 +944,7 @@ func (f *chatFlow) sendOut() {
 	if f.headOut && len(f.out) > 0 {
 		f.rec.BytesOut += int64(len(f.out))
 		f.c.Write(f.out)
+		f.pulse.wrote(f.out)
 		f.out = f.out[:0]
 	}
 }

@@ -109,6 +109,7 @@ func (f *chatFlow) letGo() {
 	f.begun(f.fields, f.length)
 	f.rec.BytesOut += int64(len(f.kept))
 	f.c.Write(f.kept)
+	f.pulse.wrote(f.kept)
 	if cap(f.kept) > keptBody {
 		f.kept = nil
 	}

@@ -134,6 +134,7 @@ type exchange struct {
 	fields   []byte // scratch for header lines of the answer
 	limited  meter.Result
 	hasLimit bool
+	pulse    *pulse // of a stream that is kept alive; nil elsewhere
 }
 
 // localFlow is an exchange that gwc answers by itself, at once.
@@ -476,6 +477,8 @@ func (x *exchange) finish() {
 		return
 	}
 	x.over = true
+	x.rec.BytesOut += x.pulse.end()
+	x.pulse = nil
 	x.rec.Duration = x.p.clock.Since(x.start)
 	x.rec.RequestID = unsafeString(x.id[:x.idLen])
 	route := x.p.unmatchedRoute

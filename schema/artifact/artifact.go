@@ -172,6 +172,8 @@ type Model struct {
 	Capabilities []string `cbor:"7,keyasint,omitempty"`
 	// OnLoss says what becomes of what a target cannot express: "" refuses it, "warn" and "allow" leave it out.
 	OnLoss string `cbor:"8,keyasint,omitempty"`
+	// KeepAlive is the longest silence of a stream of events before it gets a comment; 0: it gets none.
+	KeepAlive time.Duration `cbor:"9,keyasint,omitempty"`
 }
 
 // Target is one (provider, upstream model) pair. Price is 1 + the index into Artifact.Prices; 0: nobody knows what it

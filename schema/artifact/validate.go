@@ -262,6 +262,9 @@ func (v *validator) models() {
 		if m.MaxTokens < 0 {
 			v.fail("model %d: its output limit is negative", i)
 		}
+		if m.KeepAlive != 0 && (m.KeepAlive < time.Second || m.KeepAlive > time.Hour) {
+			v.fail("model %d: its streams are kept alive every %v", i, m.KeepAlive)
+		}
 		if m.OnLoss != "" {
 			v.oneOf(m.OnLoss, []string{"warn", "allow"}, "model %d: what is done about losses", i)
 		}
