@@ -74,7 +74,10 @@ func (a *adapter) keep(key, value []byte) {
 // put writes a member of the adapter's own.
 func (a *adapter) put(name, value string) {
 	a.changed = true
-	a.lit(`"` + name + `":` + value)
+	a.lit(`"`)
+	a.lit(name)
+	a.lit(`":`)
+	a.lit(value)
 }
 
 // rename writes a member under another name, unless the request has one of that name itself: then that one counts.
@@ -88,21 +91,16 @@ func (a *adapter) refuse(param, why string) {
 	a.err = invalid(param, "unsupported_parameter", fmt.Sprintf("'%s' is not supported by this model's provider (%s): %s.", param, a.row.Title, why))
 }
 
-// look finds out what has to be known before the first member is written.
+// look finds out whether messages have to be looked at. Those are walked at once where the row leaves members of theirs
+// out: to search the body for each of their names costs more.
 func (a *adapter) look(body []byte) {
 	switch {
-	case a.row.Documents && bytes.Contains(body, []byte(`"file"`)),
+	case len(a.row.Members) > 0,
+		a.row.Documents && bytes.Contains(body, []byte(`"file"`)),
 		!a.row.Developer && bytes.Contains(body, []byte(`"developer"`)),
 		a.row.Images != vendor.ImagesAny && bytes.Contains(body, []byte(`"image_url"`)),
 		a.row.CallIDs > 0 && (bytes.Contains(body, []byte(`"tool_calls"`)) || bytes.Contains(body, []byte(`"tool_call_id"`))):
 		a.walk = true
-		return
-	}
-	for _, name := range a.row.Members {
-		if bytes.Contains(body, []byte(`"`+name+`"`)) {
-			a.walk = true
-			return
-		}
 	}
 }
 
@@ -122,7 +120,7 @@ func (a *adapter) member(key, value []byte) {
 	if fate, ok := row.Lacks(a.model, name); ok {
 		a.changed = true
 		if fate == vendor.Rejected && asks(value) {
-			a.refuse(name, "it has nothing of the kind")
+			a.refuse(string(key), "it has nothing of the kind")
 		}
 		return
 	}
