@@ -179,7 +179,12 @@ func TestNothingIsAllocated(t *testing.T) {
 			}
 		}
 		round()
-		if n := testing.AllocsPerRun(c.runs, round); n > 0 {
+		// What the runtime allocates beside is counted, too: what the code allocates, it does each time.
+		n := testing.AllocsPerRun(c.runs, round)
+		for range 4 {
+			n = min(n, testing.AllocsPerRun(c.runs, round))
+		}
+		if n > 0 {
 			t.Errorf("%s allocates %v times", c.name, n)
 		}
 	}
