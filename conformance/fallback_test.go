@@ -156,13 +156,13 @@ func TestCallRecords(t *testing.T) {
 	if err := json.Unmarshal([]byte(`[
 		{"tenant":"acme","app":"web","key":"web-1","route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":200,
 		 "attempts":[{"provider":"openai","model":"gpt-4o-mini","status":200}],"model":"passed","provider":"openai","upstream_model":"gpt-4o-mini",
-		 "stream":false,"tokens":{"input":9,"output":1},"stop_reason":"stop"},
+		 "stream":false,"tokens":{"input":9,"output":1},"unpriced":["input","output"],"stop_reason":"stop"},
 		{"tenant":"acme","app":"web","key":"web-1","route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":200,
 		 "attempts":[{"provider":"claude","model":"claude-sonnet-4-5","status":200}],"model":"translated","provider":"claude","upstream_model":"claude-sonnet-4-5",
-		 "stream":true,"tokens":{"input":9,"output":1},"stop_reason":"stop"},
+		 "stream":true,"tokens":{"input":9,"output":1},"unpriced":["input","output"],"stop_reason":"stop"},
 		{"tenant":"acme","app":"web","key":"web-1","route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":200,
 		 "attempts":[{"provider":"claude","model":"claude-sonnet-4-5","status":200}],"model":"translated","provider":"claude","upstream_model":"claude-sonnet-4-5",
-		 "stream":false,"tokens":{"input":55,"output":12},"stop_reason":"tool_calls"},
+		 "stream":false,"tokens":{"input":55,"output":12},"unpriced":["input","output"],"stop_reason":"tool_calls"},
 		{"tenant":"acme","app":"web","key":"web-1","route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":404,"model":"unheard-of","stream":false,"error":"request"},
 		{"route":"ai.chat","method":"POST","path":"/v1/chat/completions","status":401,"error":"auth"},
 		{"method":"POST","path":"/nowhere","status":404,"error":"route"}]`), &want); err != nil {
