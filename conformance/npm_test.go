@@ -198,6 +198,7 @@ func npmWants(client, model string) map[string]heard {
 	case "google":
 		told([3]string{"RESOURCE_EXHAUSTED", "NOT_FOUND", "UNAUTHENTICATED"}, [3]string{})
 		change("limited", func(h *heard) { h.After = "" }) // its errors have no headers
+		want["count"] = heard{Counted: true}
 		want["structured by responseSchema"], want["structured by responseJsonSchema"] = want["structured"], want["structured"]
 		delete(want, "structured")
 	case "langchain":
@@ -257,7 +258,7 @@ func vectorsOf(client, model string) map[string]heard {
 	switch client {
 	case "openai":
 		return map[string]heard{"vectors": {Vectors: both, Usage: model != "embed-gemini"}, "numbers": {Vectors: both[:1]}} // Gemini gives no usage
-	case "ai, openai-compatible", "langchain":
+	case "google", "ai, openai-compatible", "ai, google", "langchain":
 		return map[string]heard{"vectors": {Vectors: both}}
 	}
 	return nil

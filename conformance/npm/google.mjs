@@ -1,6 +1,6 @@
 // The @google/genai package: generateContent and its stream.
 import { ApiError, GoogleGenAI } from '@google/genai';
-import { chats, city, gateway, heard, key, png, run, weather } from './cases.mjs';
+import { chats, city, embedders, gateway, heard, key, png, run, weather } from './cases.mjs';
 
 const of = (apiKey) => new GoogleGenAI({ apiKey, httpOptions: { baseUrl: gateway } }).models;
 const models = of(key);
@@ -75,7 +75,10 @@ cases.cancelled = async (model) => {
   let chunks = 0;
   try {
     for await (const _ of await models.generateContentStream({ model: `slow-${model}`, contents: 'count to 100', config: { abortSignal: abort.signal } })) {
-      if (++chunks === 5) abort.abort();
+      if (++chunks === 5) {
+        abort.abort();
+        break; // a piece that is on its way would still come
+      }
     }
   } catch (e) {
     if (!abort.signal.aborted) throw e;
@@ -83,4 +86,12 @@ cases.cancelled = async (model) => {
   return { chunks };
 };
 cases['unknown key'] = (model) => of('gwc_unknown').generateContent({ model, contents: 'hi' });
+cases.count = async (model) => ({ counted: (await models.countTokens({ model, contents: 'How many tokens are these?' })).totalTokens > 0 });
 await run('google', chats, cases, told);
+
+await run('google', embedders, {
+  vectors: async (model) => {
+    const { embeddings } = await models.embedContent({ model, contents: ['a', 'b'] });
+    return { vectors: embeddings.map((e) => e.values.length > 0 && e.values.every(Number.isFinite)) };
+  },
+}, told);

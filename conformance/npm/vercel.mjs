@@ -104,10 +104,15 @@ for (const [client, { of, thinking }] of Object.entries(providers)) {
   await run(client, chats, cases, told);
 }
 
-const vectors = createOpenAICompatible({ name: 'gateway', baseURL: `${gateway}/v1`, apiKey: key });
-await run('ai, openai-compatible', embedders, {
-  vectors: async (model) => {
-    const { embeddings } = await embedMany({ model: vectors.embeddingModel(model), values: ['a', 'b'], maxRetries: 0 });
-    return { vectors: embeddings.map((v) => v.length > 0 && v.every(Number.isFinite)) };
-  },
-}, told);
+const vectors = {
+  'ai, openai-compatible': createOpenAICompatible({ name: 'gateway', baseURL: `${gateway}/v1`, apiKey: key }),
+  'ai, google': createGoogleGenerativeAI({ baseURL: `${gateway}/v1beta`, apiKey: key }),
+};
+for (const [client, provider] of Object.entries(vectors)) {
+  await run(client, embedders, {
+    vectors: async (model) => {
+      const { embeddings } = await embedMany({ model: provider.embeddingModel(model), values: ['a', 'b'], maxRetries: 0 });
+      return { vectors: embeddings.map((v) => v.length > 0 && v.every(Number.isFinite)) };
+    },
+  }, told);
+}
